@@ -1,0 +1,64 @@
+# Two commands do everything on a machine with only Python 3.11+: `make run` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+STUBS := clients/python/tokenwire/v1
+
+.PHONY: help run serve test lint bench proto proto-check lock clean
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+run: .venv/.server ## install and serve; without a provider key, the embedded simulator
+	@exec $(BIN)/tokenwire serve --demo
+
+test: .venv/.dev ## lint, types and the test suite
+	$(MAKE) lint
+	$(BIN)/pytest
+
+lint: .venv/.dev proto-check ## ruff, mypy, buf
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy tests
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code
+	$(BIN)/buf breaking proto --against proto/baseline.binpb
+
+bench: .venv/.dev ## CPU per call and per token beside a bare gRPC server
+	$(BIN)/python -m tests.bench
+
+proto: .venv-proto/.done ## regenerate the committed stubs
+	rm -rf $(STUBS)
+	PATH="$(CURDIR)/.venv-proto/bin:$$PATH" .venv-proto/bin/python proto/generate.py clients/python
+
+proto-check: .venv-proto/.done ## fail when the committed stubs differ from the protos
+	@rm -rf build/stubs && mkdir -p build/stubs
+	@PATH="$(CURDIR)/.venv-proto/bin:$$PATH" .venv-proto/bin/python proto/generate.py build/stubs
+	@diff -r --exclude=__pycache__ build/stubs/tokenwire/v1 $(STUBS)
+
+lock: ## write the hash-pinned locks anew (needs uv)
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra server pyproject.toml -o requirements/server.lock
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra server --group dev -c requirements/server.lock pyproject.toml -o requirements/dev.lock
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --group pyproject.toml:proto -o requirements/proto.lock
+
+clean: ## remove what make installed and built
+	rm -rf .venv .venv-proto .tools build
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Tokenwire needs Python 3.11 or later; this is %s. Name one: make PYTHON=python3.13 ..." % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+
+.venv/.server: requirements/server.lock pyproject.toml | .venv/bin/python
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/server.lock
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+.venv/.dev: requirements/dev.lock pyproject.toml | .venv/bin/python
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@ .venv/.server
+
+.venv-proto/.done: requirements/proto.lock
+	$(PYTHON) -m venv .venv-proto
+	.venv-proto/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements/proto.lock
+	@touch $@

@@ -1,0 +1,84 @@
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from typing import ClassVar as _ClassVar
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ERROR_REASON_UNSPECIFIED: _ClassVar[ErrorReason]
+    INVALID_REQUEST: _ClassVar[ErrorReason]
+    UNSUPPORTED_PARAMETER: _ClassVar[ErrorReason]
+    CONTEXT_LENGTH_EXCEEDED: _ClassVar[ErrorReason]
+    REQUEST_TOO_LARGE: _ClassVar[ErrorReason]
+    CONTENT_BLOCKED: _ClassVar[ErrorReason]
+    UNAUTHENTICATED: _ClassVar[ErrorReason]
+    PROVIDER_KEY_INVALID: _ClassVar[ErrorReason]
+    PERMISSION_DENIED: _ClassVar[ErrorReason]
+    PROVIDER_PERMISSION_DENIED: _ClassVar[ErrorReason]
+    PROVIDER_CREDENTIALS_INVALID: _ClassVar[ErrorReason]
+    PROVIDER_NOT_CONFIGURED: _ClassVar[ErrorReason]
+    MODEL_NOT_FOUND: _ClassVar[ErrorReason]
+    CONFLICT: _ClassVar[ErrorReason]
+    UNSUPPORTED_BY_PROVIDER: _ClassVar[ErrorReason]
+    METHOD_NOT_IMPLEMENTED: _ClassVar[ErrorReason]
+    RATE_LIMITED: _ClassVar[ErrorReason]
+    INSUFFICIENT_QUOTA: _ClassVar[ErrorReason]
+    BUDGET_EXCEEDED: _ClassVar[ErrorReason]
+    OVERLOADED: _ClassVar[ErrorReason]
+    PROVIDER_RATE_LIMITED: _ClassVar[ErrorReason]
+    RESPONSE_TOO_LARGE: _ClassVar[ErrorReason]
+    SLOW_READER: _ClassVar[ErrorReason]
+    PROVIDER_OVERLOADED: _ClassVar[ErrorReason]
+    PROVIDER_UNAVAILABLE: _ClassVar[ErrorReason]
+    CONNECT_TIMEOUT: _ClassVar[ErrorReason]
+    FIRST_TOKEN_TIMEOUT: _ClassVar[ErrorReason]
+    STREAM_IDLE_TIMEOUT: _ClassVar[ErrorReason]
+    UPSTREAM_TIMEOUT: _ClassVar[ErrorReason]
+    STREAM_TRUNCATED: _ClassVar[ErrorReason]
+    CIRCUIT_OPEN: _ClassVar[ErrorReason]
+    LIMITS_UNAVAILABLE: _ClassVar[ErrorReason]
+    SHUTTING_DOWN: _ClassVar[ErrorReason]
+    DEADLINE_EXCEEDED: _ClassVar[ErrorReason]
+    CANCELLED: _ClassVar[ErrorReason]
+    DEADLINE_TOO_SHORT: _ClassVar[ErrorReason]
+    PROVIDER_BAD_RESPONSE: _ClassVar[ErrorReason]
+    INTERNAL: _ClassVar[ErrorReason]
+ERROR_REASON_UNSPECIFIED: ErrorReason
+INVALID_REQUEST: ErrorReason
+UNSUPPORTED_PARAMETER: ErrorReason
+CONTEXT_LENGTH_EXCEEDED: ErrorReason
+REQUEST_TOO_LARGE: ErrorReason
+CONTENT_BLOCKED: ErrorReason
+UNAUTHENTICATED: ErrorReason
+PROVIDER_KEY_INVALID: ErrorReason
+PERMISSION_DENIED: ErrorReason
+PROVIDER_PERMISSION_DENIED: ErrorReason
+PROVIDER_CREDENTIALS_INVALID: ErrorReason
+PROVIDER_NOT_CONFIGURED: ErrorReason
+MODEL_NOT_FOUND: ErrorReason
+CONFLICT: ErrorReason
+UNSUPPORTED_BY_PROVIDER: ErrorReason
+METHOD_NOT_IMPLEMENTED: ErrorReason
+RATE_LIMITED: ErrorReason
+INSUFFICIENT_QUOTA: ErrorReason
+BUDGET_EXCEEDED: ErrorReason
+OVERLOADED: ErrorReason
+PROVIDER_RATE_LIMITED: ErrorReason
+RESPONSE_TOO_LARGE: ErrorReason
+SLOW_READER: ErrorReason
+PROVIDER_OVERLOADED: ErrorReason
+PROVIDER_UNAVAILABLE: ErrorReason
+CONNECT_TIMEOUT: ErrorReason
+FIRST_TOKEN_TIMEOUT: ErrorReason
+STREAM_IDLE_TIMEOUT: ErrorReason
+UPSTREAM_TIMEOUT: ErrorReason
+STREAM_TRUNCATED: ErrorReason
+CIRCUIT_OPEN: ErrorReason
+LIMITS_UNAVAILABLE: ErrorReason
+SHUTTING_DOWN: ErrorReason
+DEADLINE_EXCEEDED: ErrorReason
+CANCELLED: ErrorReason
+DEADLINE_TOO_SHORT: ErrorReason
+PROVIDER_BAD_RESPONSE: ErrorReason
+INTERNAL: ErrorReason

@@ -1,0 +1,51 @@
+"""Call: what the gateway knows of one RPC besides its request. Created in rpc/, passed explicitly."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Final
+
+from tokenwire.v1 import common_pb2 as pb
+
+UNBOUNDED: Final = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A model of a configured provider: what `ChatRequest.model` was resolved to."""
+
+    provider: str
+    model: str
+
+
+NOWHERE: Final = Target("", "")
+
+
+@dataclass(slots=True)
+class Call:
+    """One RPC on its way through the gateway.
+
+    Times are seconds of the event loop's monotonic clock, so that a step of the wall clock ends no call.
+    `deadline` is absolute; a layer may keep a shorter one of its own, and never lengthens this one.
+    The layers write down what happened; the access line, metrics, trailers and replies read it.
+    """
+
+    request_id: str
+    rpc: str
+    arrived: float
+    deadline: float = UNBOUNDED
+    target: Target = NOWHERE
+    attempts: list[pb.Attempt] = field(default_factory=list)
+    warnings: list[pb.CallWarning] = field(default_factory=list)
+    usage: pb.Usage | None = None
+    first_content: float | None = None
+    upstream_seconds: float = 0.0
+    upstream_request_id: str = ""
+
+    def remaining(self) -> float:
+        """Seconds until the deadline, never negative; infinite without one."""
+        return max(0.0, self.deadline - now())
+
+
+def now() -> float:
+    """The running event loop's clock: monotonic seconds."""
+    return asyncio.get_running_loop().time()
