@@ -24,7 +24,7 @@ def main() -> None:
     out = Path(sys.argv[1])
     files = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.proto"))
     services = [name for name in files if "\nservice " in (ROOT / name).read_text()]
-    run(f"--python_out={out}", f"--pyi_out={out}", *files)
+    run(f"--python_out={out}", f"--mypy_out={out}", *files)
     run(f"--grpc_python_out={out}", f"--mypy_grpc_out={out}", *services)
     for folder in {(out / name).parent for name in files}:
         (folder / "__init__.py").touch()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tokenwire.v1 import common_pb2 as pb
+from tokenwire_server.unsupported import Unsupported
 
 UNBOUNDED: Final = float("inf")
 
@@ -35,11 +36,19 @@ class Call:
     deadline: float = UNBOUNDED
     target: Target = NOWHERE
     attempts: list[pb.Attempt] = field(default_factory=list)
-    warnings: list[pb.CallWarning] = field(default_factory=list)
+    unsupported: Unsupported = field(default_factory=Unsupported)
     usage: pb.Usage | None = None
     first_content: float | None = None
+    output_pieces: int = 0
+    """Pieces of content that a stream has brought: about as many as tokens."""
     upstream_seconds: float = 0.0
     upstream_request_id: str = ""
+
+    def content_came(self, pieces: int) -> None:
+        """A stream has brought so many pieces of content by now."""
+        self.output_pieces = pieces
+        if self.first_content is None:
+            self.first_content = now()
 
     def remaining(self) -> float:
         """Seconds until the deadline, never negative; infinite without one."""

@@ -48,13 +48,13 @@ class Retry(Enum):
 class Row:
     """How a reason reaches the caller."""
 
-    code: Code
+    code: "Code.ValueType"
     retry: Retry = Retry.SILENT
     limited_by: str = ""
     """ErrorInfo.metadata `limited_by`: whose limit it was, with RESOURCE_EXHAUSTED."""
 
 
-TABLE: Final[Mapping[Reason, Row]] = {
+TABLE: Final[Mapping["Reason.ValueType", Row]] = {
     Reason.INVALID_REQUEST: Row(INVALID_ARGUMENT),
     Reason.UNSUPPORTED_PARAMETER: Row(INVALID_ARGUMENT),
     Reason.CONTEXT_LENGTH_EXCEEDED: Row(INVALID_ARGUMENT),
@@ -116,7 +116,7 @@ class Upstream:
 class GatewayError(Exception):
     """A call failed; `TABLE[reason]` says with which status."""
 
-    reason: Reason
+    reason: "Reason.ValueType"
     text: str
     violations: Sequence[Violation] = ()
     retry_after: float | None = None

@@ -1,0 +1,1 @@
+"""One policy, one file: each is a Backend put before another one."""

@@ -1,0 +1,1 @@
+"""What talks to model providers: the only code that imports their SDKs or an HTTP client."""

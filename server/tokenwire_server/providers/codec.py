@@ -1,0 +1,62 @@
+"""Codec: one provider wire format, as the functions that each of its packages offers."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from tokenwire.v1 import chat_pb2 as pb
+from tokenwire_server.errors import GatewayError
+from tokenwire_server.providers.assembler import Assembler
+from tokenwire_server.providers.jsontext import JsonObject
+from tokenwire_server.unsupported import Unsupported
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What is sent where the request is silent; None = nothing."""
+
+    max_output_tokens: int | None = None
+    temperature: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A request and what encoding it needs to know besides."""
+
+    request: pb.ChatRequest
+    provider: str
+    model: str
+    defaults: Defaults
+    unsupported: Unsupported
+
+
+class StreamDecoder(Protocol):
+    """Reports a stream's events to an Assembler.
+
+    Raises GatewayError for an error event, and ValueError, TypeError, KeyError or AttributeError for
+    what is not the provider's protocol.
+    """
+
+    done: bool
+    """Whether the terminal marker has come."""
+
+    def feed(self, data: bytes) -> None:
+        """One event's data."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """A wire format."""
+
+    path: str
+    """Below the provider's base URL."""
+    encode: Callable[[Job], JsonObject]
+    """The body of a unary request; raises UNSUPPORTED_PARAMETER."""
+    stream_fields: JsonObject
+    """What a streaming request has besides."""
+    decode: Callable[[object, pb.ChatResponse], None]
+    """Fills a response from a reply's JSON; raises as StreamDecoder does."""
+    stream_decoder: Callable[[Assembler], StreamDecoder]
+    error: Callable[[int, Mapping[str, str], bytes], GatewayError]
+    """What a reply with an error status means."""

@@ -1,0 +1,22 @@
+"""Messages out of parts, by the contract's rule for `text` and `parts`. Shared by replies and streams."""
+
+from collections.abc import Iterable
+
+from tokenwire.v1 import chat_pb2 as pb
+
+
+def assistant_message(parts: Iterable[pb.ContentPart]) -> pb.ChatMessage:
+    """An answer's message: `parts` is filled when there is anything but one plain text part."""
+    parts = list(parts)
+    message = pb.ChatMessage(role=pb.ROLE_ASSISTANT)
+    message.text = "".join(part.text for part in parts if part.HasField("text"))
+    plain = len(parts) == 1 and parts[0].HasField("text") and not parts[0].annotations
+    if not plain:
+        message.parts.extend(parts)
+    return message
+
+
+def without_text(message: pb.ChatMessage) -> pb.ChatMessage:
+    """A message as `StreamOptions.deltas_only` wants it in `completed`: all but texts and refusals."""
+    kept = [part for part in message.parts if part.WhichOneof("content") not in ("text", "refusal")]
+    return pb.ChatMessage(role=message.role, parts=kept)

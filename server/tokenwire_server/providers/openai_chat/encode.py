@@ -1,0 +1,267 @@
+"""ChatRequest → body of POST /chat/completions."""
+
+from base64 import b64encode
+from collections.abc import Iterable, Iterator
+from typing import Final, assert_never
+
+import orjson
+
+from tokenwire.v1 import chat_pb2 as pb
+from tokenwire_server.providers.codec import Job
+from tokenwire_server.providers.jsontext import Json, JsonObject, from_struct
+
+_CONFIG: Final = {
+    "max_output_tokens": "max_completion_tokens",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "stop": "stop",
+    "seed": "seed",
+    "frequency_penalty": "frequency_penalty",
+    "presence_penalty": "presence_penalty",
+    "candidate_count": "n",
+    "logprobs": "logprobs",
+    "top_logprobs": "top_logprobs",
+    "verbosity": "verbosity",
+    "logit_bias": "logit_bias",
+}
+
+
+def encode(job: Job) -> JsonObject:
+    """The body of a unary request. Unset fields are absent; schemas keep their text."""
+    request = job.request
+    body: JsonObject = {"model": job.model, "messages": list(_messages(job))}
+    _config(job, body)
+    if request.tools:
+        body["tools"] = list(_tools(job))
+    if request.HasField("tool_choice"):
+        body["tool_choice"] = _tool_choice(request.tool_choice)
+    if request.HasField("response_format"):
+        body["response_format"] = _response_format(request.response_format)
+    if request.HasField("parallel_tool_calls"):
+        body["parallel_tool_calls"] = request.parallel_tool_calls
+    if request.HasField("store"):
+        body["store"] = request.store
+    for key, text in (
+        ("reasoning_effort", request.reasoning.effort),
+        ("safety_identifier", request.end_user_id),
+        ("prompt_cache_key", request.prompt_cache_key),
+        ("service_tier", request.service_tier),
+    ):
+        if text:
+            body[key] = text
+    if request.metadata:
+        body["metadata"] = dict(request.metadata)
+    if job.provider in request.provider_options.fields:
+        body |= from_struct(request.provider_options.fields[job.provider].struct_value)
+    return body
+
+
+# Messages
+
+
+def _messages(job: Job) -> Iterator[Json]:
+    for index, message in enumerate(job.request.messages):
+        path = f"messages[{index}]"
+        match message.role:
+            case pb.ROLE_SYSTEM:
+                yield _named(message, {"role": "system", "content": _texts(message)})
+            case pb.ROLE_DEVELOPER:
+                yield _named(message, {"role": "developer", "content": _texts(message)})
+            case pb.ROLE_USER:
+                yield _named(message, {"role": "user", "content": _user_content(job, message, path)})
+            case pb.ROLE_ASSISTANT:
+                yield _named(message, _assistant(job, message, path))
+            case pb.ROLE_TOOL:
+                for part in message.parts:
+                    result = part.tool_result
+                    yield {
+                        "role": "tool",
+                        "tool_call_id": result.tool_call_id,
+                        "content": _texts(result),
+                    }
+
+
+def _named(message: pb.ChatMessage, body: JsonObject) -> JsonObject:
+    if message.name:
+        body["name"] = message.name
+    return body
+
+
+def _texts(message: pb.ChatMessage | pb.ToolResult) -> Json:
+    """Text-only content: one string where there is one text, else text parts."""
+    if len(message.parts) > 1:
+        return [{"type": "text", "text": part.text} for part in message.parts]
+    return message.parts[0].text if message.parts else message.text
+
+
+def _user_content(job: Job, message: pb.ChatMessage, path: str) -> Json:
+    if not message.parts:
+        return message.text
+    content = (_user_part(job, part, f"{path}.parts[{i}]") for i, part in enumerate(message.parts))
+    return [part for part in content if part is not None]
+
+
+def _user_part(job: Job, part: pb.ContentPart, path: str) -> JsonObject | None:
+    match part.WhichOneof("content"):
+        case "image":
+            return _image(job, part.image, f"{path}.image")
+        case "file":
+            return _file(job, part.file, f"{path}.file")
+        case _:
+            return {"type": "text", "text": part.text}
+
+
+def _image(job: Job, image: pb.Media, path: str) -> JsonObject | None:
+    if image.HasField("file_id"):
+        job.unsupported.part(f"{path}.file_id", "Chat Completions takes images by url or data only.")
+        return None
+    fields: JsonObject = {"url": image.url if image.HasField("url") else _data_url(image)}
+    if image.detail:
+        fields["detail"] = image.detail
+    return {"type": "image_url", "image_url": fields}
+
+
+def _file(job: Job, file: pb.Media, path: str) -> JsonObject | None:
+    fields: JsonObject = {}
+    match file.WhichOneof("source"):
+        case "file_id":
+            fields["file_id"] = file.file_id
+        case "data":
+            fields["file_data"] = _data_url(file)
+        case "url" if file.url.startswith("data:"):
+            fields["file_data"] = file.url
+        case "url" | None:
+            job.unsupported.part(f"{path}.url", "Chat Completions takes files by data or file_id only.")
+            return None
+    if file.filename:
+        fields["filename"] = file.filename
+    return {"type": "file", "file": fields}
+
+
+def _data_url(media: pb.Media) -> str:
+    return f"data:{media.media_type};base64,{b64encode(media.data).decode('ascii')}"
+
+
+def _assistant(job: Job, message: pb.ChatMessage, path: str) -> JsonObject:
+    """One text is a string, several are parts; refusals and tool calls have fields of their own."""
+    parts = message.parts or [pb.ContentPart(text=message.text)]
+    texts = [part.text for part in parts if part.HasField("text")]
+    body: JsonObject = {"role": "assistant", "content": texts[0] if texts else None}
+    if len(texts) > 1:
+        body["content"] = [{"type": "text", "text": text} for text in texts]
+    if refusal := "".join(part.refusal for part in parts):
+        body["refusal"] = refusal
+    if calls := list(_calls(job, parts, path)):
+        body["tool_calls"] = calls
+    return body
+
+
+def _calls(job: Job, parts: Iterable[pb.ContentPart], path: str) -> Iterator[Json]:
+    for index, part in enumerate(parts):
+        if part.HasField("tool_call"):
+            yield _tool_call(part.tool_call)
+        elif part.HasField("provider_item"):
+            if part.provider_item.provider == job.provider:
+                yield orjson.Fragment(part.provider_item.item_json)
+            else:
+                item = f"{path}.parts[{index}].provider_item"
+                job.unsupported.foreign_part(item, "The item was made by another provider.")
+
+
+def _tool_call(call: pb.ToolCall) -> JsonObject:
+    function: JsonObject = {"name": call.name, "arguments": call.arguments_json}
+    return {"id": call.id, "type": "function", "function": function}
+
+
+# Configuration
+
+
+def _config(job: Job, body: JsonObject) -> None:
+    if job.defaults.max_output_tokens is not None:
+        body["max_completion_tokens"] = job.defaults.max_output_tokens
+    if job.defaults.temperature is not None:
+        body["temperature"] = job.defaults.temperature
+    for field, value in job.request.config.ListFields():  # those that are set, zeros included
+        body[_CONFIG[field.name]] = value
+    if job.request.config.stop:
+        body["stop"] = list(job.request.config.stop)
+    if job.request.config.logit_bias:
+        body["logit_bias"] = {str(token): bias for token, bias in job.request.config.logit_bias.items()}
+
+
+# Tools and formats
+
+
+def _tools(job: Job) -> Iterator[Json]:
+    for index, tool in enumerate(job.request.tools):
+        match tool.WhichOneof("tool"):
+            case "function":
+                yield {"type": "function", "function": _function(tool.function)}
+            case "provider_tool" if tool.provider_tool.provider == job.provider:
+                yield from_struct(tool.provider_tool.definition)
+            case "provider_tool" | None:
+                path = f"tools[{index}].provider_tool"
+                job.unsupported.parameter(path, "The tool is for another provider.")
+
+
+def _function(tool: pb.FunctionTool) -> JsonObject:
+    function: JsonObject = {"name": tool.name}
+    if tool.description:
+        function["description"] = tool.description
+    match tool.WhichOneof("parameters"):
+        case "parameters_json":
+            function["parameters"] = orjson.Fragment(tool.parameters_json)
+        case "parameters_struct":
+            function["parameters"] = from_struct(tool.parameters_struct)
+        case None:
+            pass
+    if tool.HasField("strict"):
+        function["strict"] = tool.strict
+    return function
+
+
+def _mode(mode: "pb.ToolChoiceMode.ValueType") -> str:
+    return pb.ToolChoiceMode.Name(mode).removeprefix("TOOL_CHOICE_MODE_").lower()
+
+
+def _named_function(name: str) -> JsonObject:
+    return {"type": "function", "function": {"name": name}}
+
+
+def _tool_choice(choice: pb.ToolChoice) -> Json:
+    match choice.WhichOneof("choice"):
+        case "mode" | None:
+            return _mode(choice.mode)
+        case "function_name":
+            return _named_function(choice.function_name)
+        case "allowed_tools":
+            allowed = choice.allowed_tools
+            tools: list[Json] = [_named_function(name) for name in allowed.names]
+            return {"type": "allowed_tools", "allowed_tools": {"mode": _mode(allowed.mode), "tools": tools}}
+        case other:
+            assert_never(other)
+
+
+def _response_format(response_format: pb.ResponseFormat) -> JsonObject:
+    match response_format.WhichOneof("format"):
+        case "text" | None:
+            return {"type": "text"}
+        case "json_object":
+            return {"type": "json_object"}
+        case "json_schema":
+            return {"type": "json_schema", "json_schema": _json_schema(response_format.json_schema)}
+        case other:
+            assert_never(other)
+
+
+def _json_schema(schema: pb.JsonSchemaFormat) -> JsonObject:
+    fields: JsonObject = {"name": schema.name}
+    if schema.description:
+        fields["description"] = schema.description
+    if schema.HasField("schema_json"):
+        fields["schema"] = orjson.Fragment(schema.schema_json)
+    else:
+        fields["schema"] = from_struct(schema.schema_struct)
+    if schema.HasField("strict"):
+        fields["strict"] = schema.strict
+    return fields

@@ -1,0 +1,83 @@
+"""Chunks of a Chat Completions stream → Assembler."""
+
+from typing import Any
+
+from tokenwire.v1 import chat_pb2 as pb
+from tokenwire_server.providers.assembler import Assembler
+from tokenwire_server.providers.jsontext import loads
+from tokenwire_server.providers.openai_chat.decode import (
+    Upstream,
+    annotation,
+    finish_reason,
+    head,
+    logprobs,
+    provider_item,
+    tool_call,
+)
+from tokenwire_server.providers.openai_chat.errors import stream_error
+
+
+class ChatStreamDecoder:
+    """Reports the chunks of one stream. `done` is set by the terminal marker `[DONE]`."""
+
+    def __init__(self, assembler: Assembler) -> None:
+        self.done = False
+        self._assembler = assembler
+        self._width = 0
+        self._refused: set[int] = set()
+        self._custom: dict[int, dict[int, dict[str, Any]]] = {}
+        """Pieces of calls of tools that are no functions, by choice and index: they come out whole."""
+
+    def feed(self, data: bytes) -> None:
+        """One event's data."""
+        if not data or data.startswith(b"[DONE]"):
+            self.done = self.done or bool(data)
+            return
+        chunk = loads(data)
+        if not isinstance(chunk, dict):
+            raise TypeError("not an object")
+        if chunk.get("error"):
+            raise stream_error(chunk["error"])
+        if len(chunk) != self._width or chunk.get("usage") or not self._assembler.response.id:
+            self._width = len(chunk)  # the same fields with the same values in most chunks
+            head(chunk, self._assembler.response)
+        for choice in chunk["choices"]:
+            self._choice(choice)
+
+    def _choice(self, choice: Upstream) -> None:
+        index, delta = choice["index"], choice["delta"]
+        if content := delta.get("content"):
+            self._assembler.text(index, content)
+        if len(delta) > 1 or not content:
+            self._rare(index, delta)
+        if choice.get("logprobs"):
+            self._assembler.logprobs(index, logprobs(choice["logprobs"]))
+        if native := choice.get("finish_reason"):
+            for call in self._custom.pop(index, {}).values():
+                item = provider_item(call, self._assembler.response.provider)
+                self._assembler.item(index, pb.ContentPart(provider_item=item))
+            reason = finish_reason(native, refused=index in self._refused)
+            self._assembler.finish(index, reason, native)
+
+    def _rare(self, index: int, delta: Upstream) -> None:
+        """All that is not one piece of text."""
+        if refusal := delta.get("refusal"):
+            self._refused.add(index)
+            self._assembler.refusal(index, refusal)
+        for call in delta.get("tool_calls") or ():
+            self._call(index, call)
+        for source in delta.get("annotations") or ():
+            self._assembler.annotation(index, annotation(source))
+
+    def _call(self, choice: int, call: Upstream) -> None:
+        key = call["index"]
+        if self._assembler.has_tool_call(choice, key):
+            if arguments := (call.get("function") or {}).get("arguments"):
+                self._assembler.arguments(choice, key, arguments)
+        elif "function" in call:
+            self._assembler.tool_call(choice, key, tool_call(call))
+        else:
+            whole = self._custom.setdefault(choice, {}).setdefault(key, {"custom": {"name": "", "input": ""}})
+            whole |= {field: call[field] for field in ("id", "type") if call.get(field)}
+            for field, text in (call.get("custom") or {}).items():
+                whole["custom"][field] += text

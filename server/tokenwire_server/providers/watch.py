@@ -1,0 +1,75 @@
+"""Watch: the time limits of one exchange with a provider, each with its own reason."""
+
+import asyncio
+from types import TracebackType
+from typing import Final, Self
+
+from tokenwire.v1.errors_pb2 import ErrorReason as Reason
+from tokenwire_server.errors import GatewayError
+
+_TEXTS: Final = {
+    Reason.FIRST_TOKEN_TIMEOUT: "The provider sent no content in time.",
+    Reason.STREAM_IDLE_TIMEOUT: "The provider's stream went silent.",
+    Reason.UPSTREAM_TIMEOUT: "The provider's answer took longer than the total limit.",
+    Reason.DEADLINE_EXCEEDED: "The call's deadline passed.",
+}
+
+
+class Watch:
+    """Ends whatever its block awaits when a limit passes, as GatewayError with that limit's reason.
+
+    The block ends by `deadline` (absolute, of the event loop's clock) and after `total` seconds. In
+    between `expect` bounds what is awaited of the provider; `relax` stops that clock, so that the time
+    a slow caller takes is not held against the provider. Both are cheap enough for every network read:
+    one timer serves them all, and looks at the latest limit only when it fires.
+    """
+
+    def __init__(self, deadline: float, total: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        end = self._loop.time() + total
+        self._end = min(end, deadline)
+        self._end_reason = Reason.DEADLINE_EXCEEDED if deadline < end else Reason.UPSTREAM_TIMEOUT
+        self._due = self._armed = self._end
+        self._due_reason = self._end_reason
+        self._expired = self._end_reason
+        self._scope = asyncio.timeout(None)
+        self._timer = self._loop.call_at(self._end, self._check)
+
+    def expect(self, seconds: float, reason: "Reason.ValueType") -> None:
+        """From now on the provider has so long to do something."""
+        self._due = self._loop.time() + seconds
+        self._due_reason = reason
+        if self._due < self._armed:
+            self._timer.cancel()
+            self._arm()
+
+    def relax(self) -> None:
+        """Nothing is awaited of the provider."""
+        self._due = self._end
+
+    def _arm(self) -> None:
+        self._armed = min(self._due, self._end)
+        self._timer = self._loop.call_at(self._armed, self._check)
+
+    def _check(self) -> None:
+        if min(self._due, self._end) > self._loop.time():
+            self._arm()
+            return
+        self._expired = self._due_reason if self._due < self._end else self._end_reason
+        self._scope.reschedule(self._loop.time())
+
+    async def __aenter__(self) -> Self:
+        await self._scope.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._timer.cancel()
+        try:
+            await self._scope.__aexit__(kind, error, traceback)
+        except TimeoutError as timeout:
+            raise GatewayError(reason=self._expired, text=_TEXTS[self._expired]) from timeout

@@ -1,0 +1,1 @@
+"""gRPC: the only code that imports it."""

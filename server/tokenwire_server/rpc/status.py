@@ -1,0 +1,114 @@
+"""GatewayError → google.rpc.Status, with the details of the contract."""
+
+from typing import Final, NamedTuple
+
+import grpc
+from google.protobuf.any_pb2 import Any
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import (
+    BadRequest,
+    ErrorInfo,
+    QuotaFailure,
+    RequestInfo,
+    ResourceInfo,
+    RetryInfo,
+)
+from google.rpc.status_pb2 import Status
+
+from tokenwire.v1.errors_pb2 import ErrorReason as Reason
+from tokenwire_server.call import Call
+from tokenwire_server.errors import TABLE, GatewayError, Retry, Row
+from tokenwire_server.rpc.validate import MAX_VIOLATIONS
+
+Metadata = tuple[tuple[str, str | bytes], ...]
+
+_DOMAIN: Final = "tokenwire"
+_RETRY_SECONDS: Final = 5.0
+"""RetryInfo where nobody said when to come back."""
+_TEXT: Final = 200
+"""Characters of one text in a status. Trailers over 8 KB may be refused by a caller, at random
+(grpc#37852), so that message and details together stay below 3 KB."""
+
+_CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
+
+
+class RpcStatus(NamedTuple):
+    """What `context.abort_with_status` takes (grpc.Status)."""
+
+    code: grpc.StatusCode
+    details: str
+    trailing_metadata: Metadata
+
+
+def status_of(error: GatewayError, call: Call, trailers: Metadata) -> RpcStatus:
+    """The status that ends the RPC."""
+    row = TABLE[error.reason]
+    message = f"{Reason.Name(error.reason)}: {error.text[:_TEXT]}"
+    if error.violations:
+        message += f" ({error.violations[0].field[:_TEXT]})"
+    message += f" [{call.request_id}]"
+    status = Status(code=row.code, message=message)
+    for detail in _details(error, row, call):
+        packed = Any()
+        packed.Pack(detail)
+        status.details.append(packed)
+    retry = _pushback(error, row)
+    return RpcStatus(
+        _CODES[row.code],
+        message,
+        (*trailers, *retry, ("grpc-status-details-bin", status.SerializeToString())),
+    )
+
+
+def _details(error: GatewayError, row: Row, call: Call) -> list[Message]:
+    details: list[Message] = [_info(error, row, call), RequestInfo(request_id=call.request_id)]
+    if error.violations:
+        # Long paths come from callers: a handful of them must not push the status over its size.
+        violations = [
+            BadRequest.FieldViolation(field=violation.field[:100], description=violation.text[:100])
+            for violation in error.violations[:MAX_VIOLATIONS]
+        ]
+        details.append(BadRequest(field_violations=violations))
+    if row.retry in (Retry.AFTER, Retry.INFO):
+        info = RetryInfo()
+        info.retry_delay.FromMilliseconds(_retry_milliseconds(error))
+        details.append(info)
+    if row.limited_by:
+        failure = QuotaFailure.Violation(subject=row.limited_by, description=error.text[:_TEXT])
+        details.append(QuotaFailure(violations=[failure]))
+    if error.resource or error.reason == Reason.MODEL_NOT_FOUND:
+        name = error.resource or call.target.model
+        details.append(ResourceInfo(resource_type="model", resource_name=name[:_TEXT]))
+    return details
+
+
+def _info(error: GatewayError, row: Row, call: Call) -> ErrorInfo:
+    """The machine-readable cause. Values that nobody has are left out."""
+    metadata = {
+        "provider": call.target.provider,
+        "model": call.target.model[:_TEXT],
+        "upstream_status": str(error.upstream.status or ""),
+        "upstream_code": error.upstream.code,
+        "attempts": str(len(call.attempts) or ""),
+        "output_tokens": str(call.output_pieces or ""),
+        "limited_by": row.limited_by,
+    }
+    return ErrorInfo(
+        reason=Reason.Name(error.reason),
+        domain=_DOMAIN,
+        metadata={key: value for key, value in metadata.items() if value},
+    )
+
+
+def _retry_milliseconds(error: GatewayError) -> int:
+    return int((_RETRY_SECONDS if error.retry_after is None else error.retry_after) * 1000)
+
+
+def _pushback(error: GatewayError, row: Row) -> Metadata:
+    match row.retry:
+        case Retry.AFTER:
+            return (("grpc-retry-pushback-ms", str(_retry_milliseconds(error))),)
+        case Retry.NEVER:
+            return (("grpc-retry-pushback-ms", "-1"),)
+        case Retry.SILENT | Retry.INFO:
+            return ()

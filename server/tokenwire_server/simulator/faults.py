@@ -1,0 +1,96 @@
+"""Turns a reply into the steps in which it is sent, as the script says."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import repeat
+
+import orjson
+
+from tokenwire_server.simulator.reply import Event, Kind, Reply
+from tokenwire_server.simulator.script import Script
+from tokenwire_server.simulator.values import Json
+
+LINE_ENDS = {"lf": b"\n", "crlf": b"\r\n", "cr": b"\r"}
+
+WRONG_SHAPES = {
+    "list": b"[1,2]",
+    "null_choices": b'{"id":"chatcmpl-x","object":"chat.completion.chunk","choices":null}',
+    "empty_choices": b'{"id":"chatcmpl-x","object":"chat.completion.chunk","choices":[]}',
+    "no_delta": b'{"id":"chatcmpl-x","object":"chat.completion.chunk","choices":[{"index":0}]}',
+}
+
+_BAD_JSON = b'{"x": nope}'
+_BAD_UTF8 = b'{"x": "\xff\xfe"}'
+_COMMENT = b": ping"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Bytes of the body, and how long to wait before they go out."""
+
+    data: bytes
+    wait: float = 0.0
+
+
+def steps(reply: Reply, script: Script, error: Json | None) -> Iterator[Step]:
+    """The body's bytes in order; without end if the script asks for comments for ever.
+
+    `error` is the object that `error_event` stands for.
+    """
+    if reply.events is None:
+        yield Step(_spoiled_body(reply.body, script), script.first_token_delay)
+        return
+    end = LINE_ENDS[script.framing]
+    waits = _waits(script)
+    for lines, wait in _lines(reply, script, error):
+        data = end.join(lines) + end + end
+        yield Step(data, next(waits) if wait is None else wait)
+
+
+def _waits(script: Script) -> Iterator[float]:
+    yield script.first_token_delay
+    yield from repeat(script.gap)
+
+
+def _lines(reply: Reply, script: Script, error: Json | None) -> Iterator[tuple[list[bytes], float | None]]:
+    """Each event's lines, with a wait of its own or None for the usual pace."""
+    tokens = 0
+    fault = _fault(script, error)
+    for event in _kept(reply.events or (), script):
+        if fault is not None and (tokens >= script.after or event.kind in {"finish", "usage", "done"}):
+            yield fault.lines(), None
+            if script.error_event is not None:
+                return
+            fault = None
+        if script.comments is not None and (tokens >= script.after or event.kind == "finish"):
+            yield from repeat(([_COMMENT], script.comments))
+        yield event.lines(), None
+        tokens += event.kind == "token"
+
+
+def _kept(events: Sequence[Event], script: Script) -> Iterator[Event]:
+    dropped: set[Kind] = {"finish", "usage", "done"} if script.no_finish else set()
+    if script.no_usage:
+        dropped.add("usage")
+    if script.no_done:
+        dropped.add("done")
+    return (event for event in events if event.kind not in dropped)
+
+
+def _fault(script: Script, error: Json | None) -> Event | None:
+    """The event that the script puts among the others."""
+    if error is not None:
+        return Event("token", orjson.dumps(error))
+    if script.bad_json_event:
+        return Event("token", _BAD_JSON)
+    if script.bad_utf8:
+        return Event("token", _BAD_UTF8)
+    if script.wrong_shape is not None:
+        return Event("token", WRONG_SHAPES[script.wrong_shape])
+    return None
+
+
+def _spoiled_body(body: bytes, script: Script) -> bytes:
+    """Without a stream, a fault of one event becomes the whole body."""
+    fault = _fault(replace(script, error_event=None), None)
+    return body if fault is None else fault.data

@@ -1,0 +1,110 @@
+"""The models that the simulator knows, and how they differ in what they accept.
+
+A model is known if its name is in the table or is one of these names followed by a date. Families are
+matched by their longest prefix.
+"""
+
+import re
+from dataclasses import dataclass
+
+MODELS = (
+    *("gpt-3.5-turbo", "gpt-3.5-turbo-16k", "gpt-3.5-turbo-0125", "gpt-3.5-turbo-1106"),
+    *("gpt-4", "gpt-4-32k", "gpt-4-0613", "gpt-4-turbo", "gpt-4-turbo-preview"),
+    *("gpt-4-0125-preview", "gpt-4-1106-preview", "gpt-4.5-preview"),
+    *("gpt-4o", "gpt-4o-mini", "chatgpt-4o-latest", "gpt-4o-audio-preview", "gpt-4o-mini-audio-preview"),
+    *("gpt-4o-search-preview", "gpt-4o-mini-search-preview", "gpt-audio-mini"),
+    *("gpt-4.1", "gpt-4.1-mini", "gpt-4.1-nano"),
+    *("o1", "o1-mini", "o1-preview", "o1-pro", "o3", "o3-mini", "o3-pro", "o4-mini"),
+    *("gpt-5", "gpt-5-mini", "gpt-5-nano", "gpt-5-pro", "gpt-5-codex", "gpt-5-chat-latest"),
+    *("gpt-5.1", "gpt-5.1-mini", "gpt-5.1-codex", "gpt-5.1-chat-latest"),
+    *("gpt-5.2", "gpt-5.2-pro", "gpt-5.2-chat-latest", "gpt-5.3-chat-latest"),
+    *("gpt-5.4", "gpt-5.4-mini", "gpt-5.4-nano", "gpt-5.4-pro", "gpt-5.5", "gpt-5.5-pro"),
+    *("gpt-5.6", "gpt-5.6-sol", "gpt-5.6-terra", "gpt-5.6-luna"),
+    *(
+        "gpt-6-astra",
+        "gpt-6-sol",
+        "gpt-6-luna",
+        "gpt-6.1-sol",
+        "gpt-6.1-terra",
+        "gpt-6.2-astra",
+        "gpt-6.2-sol",
+    ),
+)
+
+_DATED = re.compile(r"-\d{4}-\d{2}-\d{2}$")
+_ONLY_RESPONSES = re.compile(r"-pro$|-codex")
+
+_OLD_EFFORTS = ("low", "medium", "high")
+_NEW_EFFORTS = ("none", "low", "medium", "high", "xhigh")
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What the models of one family accept."""
+
+    window: int  # tokens of prompt and answer together
+    longest: int  # tokens of an answer
+    efforts: tuple[str, ...] = ()  # none: it does not reason
+    effort: str = "none"  # where the request names none
+    stop: bool = True  # takes stop texts
+    instructions: bool = True  # takes system and developer messages
+    fixed_sampling: bool = False  # says "parameter" where the others say "value"
+    tools_need_no_effort: bool = False  # refuses tools together with an effort
+    search: bool = False
+    most_choices: int = 128
+
+    @property
+    def reasons(self) -> bool:
+        return bool(self.efforts)
+
+
+def _reasoning(efforts: tuple[str, ...], effort: str, *, stop: bool = False, strict: bool = False) -> Family:
+    return Family(400_000, 128_000, efforts, effort, stop=stop, tools_need_no_effort=strict, most_choices=8)
+
+
+_FAMILIES: dict[str, Family] = {
+    "": Family(128_000, 16_384),
+    "gpt-3.5": Family(16_385, 4_096),
+    "gpt-4": Family(8_192, 8_192),
+    "gpt-4-32k": Family(32_768, 32_768),
+    "gpt-4-turbo": Family(128_000, 4_096),
+    "gpt-4-0125": Family(128_000, 4_096),
+    "gpt-4-1106": Family(128_000, 4_096),
+    "gpt-4.5": Family(128_000, 16_384),
+    "gpt-4o": Family(128_000, 16_384),
+    "gpt-4o-search": Family(128_000, 16_384, search=True, most_choices=1),
+    "gpt-4o-mini-search": Family(128_000, 16_384, search=True, most_choices=1),
+    "gpt-4.1": Family(1_047_576, 32_768),
+    "o1": Family(200_000, 100_000, _OLD_EFFORTS, "medium", most_choices=8),
+    "o1-mini": Family(128_000, 65_536, _OLD_EFFORTS, "medium", instructions=False, most_choices=8),
+    "o1-preview": Family(128_000, 32_768, _OLD_EFFORTS, "medium", instructions=False, most_choices=8),
+    "o3": Family(200_000, 100_000, _OLD_EFFORTS, "medium", stop=False, most_choices=8),
+    "o3-mini": Family(200_000, 100_000, _OLD_EFFORTS, "medium", fixed_sampling=True, most_choices=8),
+    "o4": Family(200_000, 100_000, _OLD_EFFORTS, "medium", stop=False, most_choices=8),
+    "gpt-5": _reasoning(("minimal", "low", "medium", "high"), "medium"),
+    "gpt-5-chat": Family(128_000, 16_384),
+    "gpt-5.1": _reasoning(("none", "low", "medium", "high"), "none"),
+    "gpt-5.1-chat": Family(128_000, 16_384),
+    "gpt-5.2": _reasoning(_NEW_EFFORTS, "none"),
+    "gpt-5.2-chat": Family(128_000, 16_384),
+    "gpt-5.3-chat": Family(128_000, 16_384),
+    "gpt-5.4": _reasoning(_NEW_EFFORTS, "none", strict=True),
+    "gpt-5.5": _reasoning(_NEW_EFFORTS, "none", strict=True),
+    "gpt-5.6": _reasoning((*_NEW_EFFORTS, "max"), "medium", strict=True),
+    "gpt-6": _reasoning((*_NEW_EFFORTS, "max"), "medium", strict=True),
+}
+
+
+def is_known(model: str) -> bool:
+    """Whether the model exists."""
+    return model in MODELS or (bool(_DATED.search(model)) and _DATED.sub("", model) in MODELS)
+
+
+def family(model: str) -> Family:
+    """What the model accepts."""
+    return _FAMILIES[max((prefix for prefix in _FAMILIES if model.startswith(prefix)), key=len)]
+
+
+def only_in_responses(model: str) -> bool:
+    """Whether the Chat Completions endpoint refuses the model."""
+    return bool(_ONLY_RESPONSES.search(_DATED.sub("", model)))

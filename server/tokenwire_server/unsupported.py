@@ -1,0 +1,50 @@
+"""What happens to what cannot be honoured: refused by name, or left out by name."""
+
+from typing import Final
+
+from tokenwire.v1 import common_pb2 as pb
+from tokenwire_server.errors import unsupported
+
+_SAMPLING: Final = frozenset(
+    {"config.temperature", "config.top_p", "config.frequency_penalty", "config.presence_penalty"}
+)
+
+
+class Unsupported:
+    """Applies `ChatRequest.unsupported_parameters` to one call, and keeps its warnings.
+
+    `parameter` and `part` return when the thing is to be left out, with a warning; else they raise
+    UNSUPPORTED_PARAMETER with the field's path.
+    """
+
+    def __init__(
+        self, mode: "pb.UnsupportedParameters.ValueType" = pb.UNSUPPORTED_PARAMETERS_DROP_SAMPLING
+    ) -> None:
+        self.mode = mode
+        self.warnings: Final[list[pb.CallWarning]] = []
+
+    def parameter(self, path: str, text: str) -> None:
+        """A parameter that cannot be honoured."""
+        self._refuse_unless_dropped(path, text)
+        self._warn(pb.WARNING_CODE_PARAMETER_DROPPED, path, text)
+
+    def part(self, path: str, text: str) -> None:
+        """A content part that cannot be sent."""
+        self._refuse_unless_dropped(path, text)
+        self.foreign_part(path, text)
+
+    def foreign_part(self, path: str, text: str) -> None:
+        """A content part that another provider made and only that one understands: always left out."""
+        self._warn(pb.WARNING_CODE_PART_DROPPED, path, text)
+
+    def _refuse_unless_dropped(self, path: str, text: str) -> None:
+        match self.mode:
+            case pb.UNSUPPORTED_PARAMETERS_DROP:
+                return
+            case pb.UNSUPPORTED_PARAMETERS_DROP_SAMPLING if path in _SAMPLING:
+                return
+            case _:
+                raise unsupported(path, text)
+
+    def _warn(self, code: "pb.WarningCode.ValueType", path: str, text: str) -> None:
+        self.warnings.append(pb.CallWarning(code=code, field=path, text=text))
