@@ -220,7 +220,7 @@ async def _simulate(host: str, port: int) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with serving(host, port) as simulator:
         typer.echo(f"Simulated OpenAI on {simulator.url}; any key will do. For its clients:")
-        typer.echo(f"  export OPENAI_BASE_URL={simulator.url}/v1 OPENAI_API_KEY=simulated")
+        typer.echo(f"  export OPENAI_BASE_URL={simulator.url} OPENAI_API_KEY=simulated")
         await stop.wait()
 
 

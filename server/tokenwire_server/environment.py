@@ -23,6 +23,9 @@ from dotenv.parser import Binding, parse_stream
 Loc = tuple[str | int, ...]
 """The way to a value: `("providers", "openai", "api_key")`."""
 
+DEEPEST: Final = 4
+"""Tables in tables that any key has; what lies deeper is unknown as a whole."""
+
 PREFIX: Final = "TOKENWIRE_"
 NO_SETTINGS: Final = frozenset(f"TOKENWIRE_{name}" for name in ("CONFIG", "TARGET", "TOKEN", "RECORDINGS"))
 """Variables with our prefix that other parts read."""
@@ -107,11 +110,11 @@ class Tree:
         self.origins[loc] = origin
 
     def merge(self, tables: Mapping[str, object], source: str) -> None:
-        """Sets every value of nested tables; not recursive, as their depth is the writer's choice."""
+        """Sets every value of nested tables."""
         waiting: list[tuple[tuple[str, ...], object]] = [((key,), value) for key, value in tables.items()]
         while waiting:
             loc, value = waiting.pop()
-            if not isinstance(value, Mapping):
+            if not isinstance(value, Mapping) or len(loc) == DEEPEST:
                 self.put(loc, value, Origin(source))
                 continue
             if not isinstance(self.at(loc), dict):
@@ -211,7 +214,7 @@ def gather(variables: Variables, file: Mapping[str, object], file_name: str) -> 
     for name in sorted(variables):
         if name.startswith(PREFIX) and name not in NO_SETTINGS:
             # Only capitals name a key, so that no two variables name the same one.
-            loc = tuple(key_of(name).split(".")) if name == name.upper() else (name,)
+            loc = tuple(key_of(name).split(".", DEEPEST - 1)) if name == name.upper() else (name,)
             tree.put(loc, variables[name].value, Origin(variables[name].source, name))
     return tree
 

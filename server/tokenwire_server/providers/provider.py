@@ -41,7 +41,10 @@ _NOT_THE_PROTOCOL: Final = (
 class Identity(Protocol):
     """Where a provider is, and who we are there."""
 
-    base_url: str
+    @property
+    def base_url(self) -> str:
+        """Without a slash at its end."""
+        ...
 
     def headers(self) -> Mapping[str, str]:
         """Those of every request, credentials included."""
@@ -73,14 +76,20 @@ class ProviderBackend:
     """One provider. Makes one attempt per call and writes it down in `call.attempts`."""
 
     def __init__(
-        self, name: str, settings: Provider, identity: Identity, http: HttpClient, codec: Codec
+        self,
+        name: str,
+        settings: Provider,
+        defaults: Defaults,
+        identity: Identity,
+        http: HttpClient,
+        codec: Codec,
     ) -> None:
         self._name = name
         self._settings = settings
         self._identity = identity
         self._http = http
         self._codec = codec
-        self._defaults = Defaults(settings.default_max_output_tokens, settings.default_temperature)
+        self._defaults = defaults
 
     async def chat(self, request: pb.ChatRequest, call: Call) -> pb.ChatResponse:
         """The whole answer."""

@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
+from tokenwire_server.call import now
 from tokenwire_server.errors import GatewayError
 
 _TEXTS: Final = {
@@ -26,7 +27,7 @@ class Watch:
 
     def __init__(self, deadline: float, total: float) -> None:
         self._loop = asyncio.get_running_loop()
-        end = self._loop.time() + total
+        end = now() + total
         self._end = min(end, deadline)
         self._end_reason = Reason.DEADLINE_EXCEEDED if deadline < end else Reason.UPSTREAM_TIMEOUT
         self._due = self._armed = self._end
@@ -37,7 +38,7 @@ class Watch:
 
     def expect(self, seconds: float, reason: "Reason.ValueType") -> None:
         """From now on the provider has so long to do something."""
-        self._due = self._loop.time() + seconds
+        self._due = now() + seconds
         self._due_reason = reason
         if self._due < self._armed:
             self._timer.cancel()
@@ -52,11 +53,11 @@ class Watch:
         self._timer = self._loop.call_at(self._armed, self._check)
 
     def _check(self) -> None:
-        if min(self._due, self._end) > self._loop.time():
+        if min(self._due, self._end) > now():
             self._arm()
             return
         self._expired = self._due_reason if self._due < self._end else self._end_reason
-        self._scope.reschedule(self._loop.time())
+        self._scope.reschedule(now())
 
     async def __aenter__(self) -> Self:
         await self._scope.__aenter__()

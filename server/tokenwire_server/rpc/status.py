@@ -1,5 +1,6 @@
 """GatewayError → google.rpc.Status, with the details of the contract."""
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import grpc
@@ -17,7 +18,7 @@ from google.rpc.status_pb2 import Status
 
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
 from tokenwire_server.call import Call
-from tokenwire_server.errors import TABLE, GatewayError, Retry, Row
+from tokenwire_server.errors import TABLE, GatewayError, Retry, Row, Violation
 from tokenwire_server.rpc.validate import MAX_VIOLATIONS
 
 Metadata = tuple[tuple[str, str | bytes], ...]
@@ -28,6 +29,8 @@ _RETRY_SECONDS: Final = 5.0
 _TEXT: Final = 200
 """Characters of one text in a status. Trailers over 8 KB may be refused by a caller, at random
 (grpc#37852), so that message and details together stay below 3 KB."""
+
+_VIOLATION_BYTES: Final = 900
 
 _CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -63,12 +66,7 @@ def status_of(error: GatewayError, call: Call, trailers: Metadata) -> RpcStatus:
 def _details(error: GatewayError, row: Row, call: Call) -> list[Message]:
     details: list[Message] = [_info(error, row, call), RequestInfo(request_id=call.request_id)]
     if error.violations:
-        # Long paths come from callers: a handful of them must not push the status over its size.
-        violations = [
-            BadRequest.FieldViolation(field=violation.field[:100], description=violation.text[:100])
-            for violation in error.violations[:MAX_VIOLATIONS]
-        ]
-        details.append(BadRequest(field_violations=violations))
+        details.append(_bad_request(error.violations))
     if row.retry in (Retry.AFTER, Retry.INFO):
         info = RetryInfo()
         info.retry_delay.FromMilliseconds(_retry_milliseconds(error))
@@ -80,6 +78,16 @@ def _details(error: GatewayError, row: Row, call: Call) -> list[Message]:
         name = error.resource or call.target.model
         details.append(ResourceInfo(resource_type="model", resource_name=name[:_TEXT]))
     return details
+
+
+def _bad_request(violations: Sequence[Violation]) -> BadRequest:
+    """As many violations as fit: paths may hold callers' texts, in any script."""
+    bad = BadRequest()
+    for violation in violations[:MAX_VIOLATIONS]:
+        bad.field_violations.add(field=violation.field[:_TEXT], description=violation.text[:_TEXT])
+        if bad.ByteSize() > _VIOLATION_BYTES:
+            break
+    return bad
 
 
 def _info(error: GatewayError, row: Row, call: Call) -> ErrorInfo:

@@ -6,7 +6,7 @@ One walk over what is set. The descriptors say what to look at, once per message
 import math
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
@@ -14,8 +14,11 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from tokenwire_server.errors import Violation
 
-_Look = Callable[[Any, str], Iterator[Violation]]
-"""Looks at a field's value, of the type its descriptor says, at a path."""
+_Value: TypeAlias = Any
+"""What a field holds: its type is what the descriptor says at run time."""
+
+_Look = Callable[[_Value, str], Iterator[Violation]]
+"""Looks at a field's value at a path."""
 
 
 def violations(message: Message, path: str = "") -> Iterator[Violation]:
@@ -61,9 +64,7 @@ def _look(field: FieldDescriptor) -> _Look | None:
 def _children(descriptor: Descriptor) -> frozenset[int]:
     """Numbers of the fields that hold messages."""
     return frozenset(
-        field.number
-        for field in descriptor.fields
-        if (_map_value(field) or field).message_type is not None
+        field.number for field in descriptor.fields if (_map_value(field) or field).message_type is not None
     )
 
 
@@ -74,7 +75,7 @@ def _map_value(field: FieldDescriptor) -> FieldDescriptor | None:
     return entry.fields_by_name["value"]
 
 
-def _each(field: FieldDescriptor, value: Any) -> Iterator[tuple[str, Any]]:
+def _each(field: FieldDescriptor, value: _Value) -> Iterator[tuple[str, _Value]]:
     """The values that a field holds, each with what its path has behind the field's name."""
     if _map_value(field):
         for key in value:
@@ -86,7 +87,7 @@ def _each(field: FieldDescriptor, value: Any) -> Iterator[tuple[str, Any]]:
         yield "", value
 
 
-def _below(field: FieldDescriptor, value: Any, path: str) -> Iterator[Violation]:
+def _below(field: FieldDescriptor, value: _Value, path: str) -> Iterator[Violation]:
     for key, child in _each(field, value):
         yield from violations(child, path + key)
 
@@ -96,7 +97,7 @@ def _enum(known: frozenset[int], number: int, path: str) -> Iterator[Violation]:
         yield Violation(path, "The value is not one of the enum's.")
 
 
-def _finite(field: FieldDescriptor, value: Any, path: str) -> Iterator[Violation]:
+def _finite(field: FieldDescriptor, value: _Value, path: str) -> Iterator[Violation]:
     for key, number in _each(field, value):
         if not math.isfinite(number):
             yield Violation(path + key, "The number must be finite.")

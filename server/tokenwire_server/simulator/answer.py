@@ -18,6 +18,8 @@ MARKERS = {
     "[sim:echo]": "says what follows the marker, and nothing else",
 }
 
+_TEXT_MARKERS = ("[sim:text]", "[sim:filter]", "[sim:echo]")  # these ask for a text
+
 REFUSAL = "I'm sorry, but I can't assist with that request."
 
 Finish = Literal["stop", "length", "tool_calls", "content_filter"]
@@ -117,7 +119,7 @@ def _refusal() -> Answer:
 
 def _calls(ask: Ask) -> Answer | None:
     """Tool calls, if this is the moment for one."""
-    wanted = not ask.results and bool(ask.prompt) and not ask.marked("[sim:text]")
+    wanted = bool(ask.prompt) and not ask.results and not any(map(ask.marked, _TEXT_MARKERS))
     if not ask.tools or ask.call == "none" or (ask.call == "auto" and not wanted):
         return None
     called = 2 if ask.parallel and ask.marked("[sim:twice]") else 1

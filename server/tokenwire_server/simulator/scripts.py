@@ -13,9 +13,6 @@ class Scripts:
         self.default = Script()
         self._queue: deque[Script] = deque()
 
-    def __len__(self) -> int:
-        return len(self._queue)
-
     def add(self, script: Script) -> None:
         self._queue.append(script)
 

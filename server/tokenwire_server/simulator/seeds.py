@@ -1,9 +1,7 @@
 """Numbers and names that depend on nothing but what they are made from."""
 
 import base64
-from collections.abc import Iterator
 from hashlib import blake2b
-from itertools import count
 
 
 def number(*parts: object) -> int:
@@ -15,12 +13,6 @@ def name(length: int, *parts: object) -> str:
     """A name of letters and digits, at most 76 long."""
     text = base64.b32encode(_digest(60, parts)).decode().lower()
     return text.replace("=", "")[:length]
-
-
-def fractions(*parts: object) -> Iterator[float]:
-    """An endless row of numbers from 0 up to, but not, 1."""
-    for index in count():
-        yield number(index, *parts) / 2**64
 
 
 def _digest(size: int, parts: tuple[object, ...]) -> bytes:

@@ -1,0 +1,137 @@
+"""The composition root: settings → provider clients → policies → servicer → server, and the order in
+which they start and stop. The only file that knows all others."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+import structlog
+import uvloop
+from prometheus_client import start_http_server
+
+from tokenwire.v1 import common_pb2
+from tokenwire_server import demo as demonstration
+from tokenwire_server.backend import Backend
+from tokenwire_server.listeners import StartError, check_free
+from tokenwire_server.policy.resolve import Resolver
+from tokenwire_server.policy.route import Route
+from tokenwire_server.providers.http import HttpClient
+from tokenwire_server.providers.registry import provider_backend
+from tokenwire_server.rpc.boundary import Boundary
+from tokenwire_server.rpc.server import BindError, Server
+from tokenwire_server.rpc.servicer import LLMServicer
+from tokenwire_server.settings import KINDS, Settings, address
+from tokenwire_server.telemetry import logs
+from tokenwire_server.telemetry.metrics import Metrics
+from tokenwire_server.telemetry.observe import Observer
+
+__all__ = ["StartError", "run", "serving"]
+
+_log: Final = structlog.get_logger()
+_UNSUPPORTED: Final = {
+    "reject": common_pb2.UNSUPPORTED_PARAMETERS_REJECT,
+    "drop": common_pb2.UNSUPPORTED_PARAMETERS_DROP,
+    "drop_sampling": common_pb2.UNSUPPORTED_PARAMETERS_DROP_SAMPLING,
+}
+
+
+def run(settings: Settings, *, demo: bool) -> int:
+    """Serves until SIGTERM or SIGINT and gives the process's exit status. Raises StartError.
+
+    With `demo`, the embedded simulator stands in where no provider is configured.
+    """
+    logs.configure(json=settings.production)
+    return uvloop.run(_run(settings, demo=demo and not settings.providers))
+
+
+async def _run(settings: Settings, *, demo: bool) -> int:
+    signals = _Signals()
+    async with AsyncExitStack() as stack:
+        if demo:
+            settings = await stack.enter_async_context(demonstration.simulated(settings))
+        server, addresses = await stack.enter_async_context(serving(settings))
+        _log.info("serving", listen=addresses)
+        if demo:
+            await demonstration.show(addresses[0])
+        _log.info("stopping", signal=await signals.next(), in_flight=server.in_flight())
+        await _stop(server, signals)
+    _log.info("stopped")
+    return 0
+
+
+async def _stop(server: Server, signals: "_Signals") -> None:
+    """Lets calls in flight end; a second signal ends them."""
+    stopping = asyncio.ensure_future(server.stop())
+    hurry = asyncio.ensure_future(signals.next())
+    await asyncio.wait((stopping, hurry), return_when=asyncio.FIRST_COMPLETED)
+    if not stopping.done():
+        await server.abort()
+    hurry.cancel()
+    await stopping
+
+
+class _Signals:
+    """SIGTERM and SIGINT, one at a time."""
+
+    def __init__(self) -> None:
+        self._came: asyncio.Queue[str] = asyncio.Queue()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._came.put_nowait, number.name)
+
+    async def next(self) -> str:
+        """Waits for one and gives its name."""
+        return await self._came.get()
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[tuple[Server, list[str]]]:
+    """A running server and its addresses. Leaving the context stops what is still running at once.
+
+    Raises StartError before any port is open.
+    """
+    check_free(settings)
+    metrics = Metrics()
+    async with AsyncExitStack() as stack:
+        http = HttpClient()
+        stack.push_async_callback(http.close)
+        providers: Mapping[str, Backend] = {
+            name: provider_backend(name, provider, settings.defaults, http)
+            for name, provider in settings.providers.items()
+        }
+        server = Server(
+            settings.server,
+            LLMServicer(
+                Route(providers),
+                Resolver(
+                    {name: provider.default_model for name, provider in settings.providers.items()},
+                    KINDS,
+                    settings.defaults.model,
+                ),
+                settings.server,
+                _UNSUPPORTED[settings.defaults.unsupported_parameters],
+            ),
+            Boundary(settings.server, Observer(metrics)),
+        )
+        _expose(metrics, settings.metrics.listen, stack)
+        try:
+            addresses = await server.start()
+        except BindError as error:
+            raise StartError.in_use(str(error), "server.listen") from error
+        stack.push_async_callback(server.abort)
+        yield server, addresses
+
+
+def _expose(metrics: Metrics, listen: str, stack: AsyncExitStack) -> None:
+    """Serves the metrics from a thread of their own, so that a busy event loop can still be seen."""
+    if not listen:
+        return
+    host, port = address(listen)
+    try:
+        httpd, thread = start_http_server(port, host, metrics.registry)
+    except OSError as error:
+        raise StartError.in_use(listen, "metrics.listen") from error
+    stack.callback(httpd.server_close)
+    stack.callback(thread.join)
+    stack.callback(httpd.shutdown)

@@ -1,0 +1,199 @@
+"""The boundary of every RPC of ours: what comes in becomes a Call, whatever happens becomes a status.
+
+The outermost interceptor. No text of an exception gets past it, neither of a handler nor of the
+deserializer; each RPC that arrives leaves one access line and one count, refused ones too.
+"""
+
+import asyncio
+import re
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, NoReturn, TypeAlias
+
+import grpc
+import structlog
+from google.protobuf.message import DecodeError, Message
+from google.rpc.code_pb2 import Code
+
+from tokenwire.v1.errors_pb2 import ErrorReason as Reason
+from tokenwire_server.call import UNBOUNDED, Call, now
+from tokenwire_server.errors import TABLE, GatewayError
+from tokenwire_server.rpc.current import CALL
+from tokenwire_server.rpc.status import Metadata, status_of
+from tokenwire_server.settings import Server
+from tokenwire_server.telemetry.observe import Observer
+
+_log: Final = structlog.get_logger()
+_OURS: Final = "/tokenwire.v1."
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Behaviour: TypeAlias = "Callable[[Any, Context], Awaitable[Message | None]]"
+Deserialize: TypeAlias = Callable[[bytes], Message]
+
+
+class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs only
+    """Wraps the handlers of LLMService; health and reflection pass as they are."""
+
+    def __init__(self, limits: Server, observer: Observer) -> None:
+        self._limits = limits
+        self._observer = observer
+        self._wrapped: dict[str, Handler] = {}
+        self._running: set[asyncio.Task[Any] | None] = set()
+
+    def in_flight(self) -> int:
+        """RPCs that are being handled."""
+        return len(self._running)
+
+    async def drained(self) -> None:
+        """Waits until no RPC is being handled: grpc's own stop does not wait for clean-up."""
+        while self._running:
+            await asyncio.wait([task for task in self._running if task])
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler:
+        """The wrapped handler, made once per method."""
+        method = handler_call_details.method
+        if wrapped := self._wrapped.get(method):
+            return wrapped
+        handler = await continuation(handler_call_details)
+        if handler is None or not method.startswith(_OURS):
+            return handler
+        wrapped = self._wrapped[method] = self._wrap(handler, method.rpartition("/")[2])
+        return wrapped
+
+    def _wrap(self, handler: Handler, rpc: str) -> Handler:
+        behaviour: Behaviour = handler.unary_stream or handler.unary_unary  # type: ignore[assignment]
+        deserialize: Deserialize = handler.request_deserializer  # type: ignore[assignment]
+
+        async def bounded(request: Message | GatewayError, context: Context) -> Message | None:
+            return await self._run(rpc, behaviour, request, context)
+
+        kind = (
+            grpc.unary_stream_rpc_method_handler
+            if handler.response_streaming
+            else grpc.unary_unary_rpc_method_handler
+        )
+        return kind(
+            bounded,
+            request_deserializer=self._deserializer(deserialize),
+            response_serializer=handler.response_serializer,
+        )
+
+    def _deserializer(self, deserialize: Deserialize) -> Callable[[bytes], Message | GatewayError]:
+        """Gives the error instead of raising it: grpc would send its text to the caller."""
+        most = self._limits.max_request_bytes
+
+        def deserializer(data: bytes) -> Message | GatewayError:
+            if len(data) > most:
+                return GatewayError(
+                    reason=Reason.REQUEST_TOO_LARGE, text=f"A request has at most {most} bytes."
+                )
+            try:
+                return deserialize(data)
+            except DecodeError as error:
+                refusal = GatewayError(
+                    reason=Reason.INVALID_REQUEST, text="The request is not a valid message of its type."
+                )
+                refusal.__cause__ = error
+                return refusal
+
+        return deserializer
+
+    async def _run(
+        self, rpc: str, behaviour: Behaviour, request: Message | GatewayError, context: Context
+    ) -> Message | None:
+        call = self._call(rpc, context)
+        CALL.set(call)
+        task = asyncio.current_task()
+        self._running.add(task)
+        self._observer.began(call)
+        code, reason = Code.OK, ""
+        try:
+            response = await behaviour(_decoded(request), context)
+            context.set_trailing_metadata(_trailers(call))
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (the one barrier)
+            failure = _failure(error, call, context)
+            code, reason = TABLE[failure.reason].code, Reason.Name(failure.reason)
+            await _end(error, failure, call, context)
+        else:
+            return response
+        finally:
+            self._running.discard(task)
+            self._observer.ended(call, Code.Name(code), reason)
+
+    def _call(self, rpc: str, context: Context) -> Call:
+        arrived = now()
+        remaining = context.time_remaining()
+        longest = self._limits.max_deadline_seconds
+        deadline = UNBOUNDED if remaining is None else arrived + min(remaining, longest)
+        return Call(_request_id(context), rpc, arrived, deadline)
+
+
+def _decoded(request: Message | GatewayError) -> Message:
+    if isinstance(request, GatewayError):
+        raise request
+    return request
+
+
+def _request_id(context: Context) -> str:
+    """The caller's `x-request-id` where it is well formed, else a new one."""
+    for key, value in context.invocation_metadata() or ():
+        if key == "x-request-id" and isinstance(value, str) and _REQUEST_ID.fullmatch(value):
+            return value
+    return secrets.token_hex(8)
+
+
+def _failure(error: BaseException, call: Call, context: Context) -> GatewayError:
+    """What an exception means to the caller."""
+    if isinstance(error, GatewayError):
+        return error
+    if _left(error, context):
+        if now() >= call.deadline:
+            return GatewayError(reason=Reason.DEADLINE_EXCEEDED, text="The call's deadline passed.")
+        return GatewayError(reason=Reason.CANCELLED, text="The caller cancelled.")
+    return GatewayError(reason=Reason.INTERNAL, text="The gateway failed; its log has the details.")
+
+
+def _left(error: BaseException, context: Context) -> bool:
+    """Whether the caller is gone. A write that it interrupts fails with an error of grpc's core; a
+    cancellation that grpc did not ask for is a fault of ours."""
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
+    return bool(context.cancelled() or context.done())
+
+
+async def _end(error: BaseException, failure: GatewayError, call: Call, context: Context) -> NoReturn:
+    """Ends the RPC: a caller that has left hears nothing, and grpc must see its cancellation as it is."""
+    if context.done() or isinstance(error, asyncio.CancelledError):
+        raise error
+    if failure.reason == Reason.INTERNAL:
+        _log.error(
+            "failed",
+            request_id=call.request_id,
+            rpc=call.rpc,
+            error_type=type(error).__name__,
+            exc_info=error,
+        )
+    await context.abort_with_status(status_of(failure, call, _trailers(call)))  # type: ignore[attr-defined]
+    raise AssertionError("abort raises")
+
+
+def _trailers(call: Call) -> Metadata:
+    overhead = max(0.0, now() - call.arrived - call.upstream_seconds)
+    return tuple(
+        (key, value)
+        for key, value in (
+            ("x-request-id", call.request_id),
+            ("x-tokenwire-provider", call.target.provider),
+            ("x-tokenwire-model", call.target.model),
+            ("x-tokenwire-upstream-request-id", call.upstream_request_id),
+            ("x-tokenwire-overhead-us", str(round(overhead * 1e6))),
+        )
+        if value and value.isascii() and value.isprintable()
+    )

@@ -1,0 +1,83 @@
+"""The gRPC server: options, services, listeners, and a stop that lets calls end."""
+
+from typing import Final
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection
+
+from tokenwire.v1 import llm_service_pb2, llm_service_pb2_grpc
+from tokenwire_server.rpc.boundary import Boundary
+from tokenwire_server.rpc.servicer import LLMServicer
+from tokenwire_server.settings import Server as ServerSettings
+
+_SERVICE: Final = llm_service_pb2.DESCRIPTOR.services_by_name["LLMService"].full_name
+_SERVICES: Final = (_SERVICE, health.SERVICE_NAME)
+_MIB: Final = 1024 * 1024
+
+_OPTIONS: Final = (
+    # A second server on the same port is refused instead of sharing it in silence.
+    ("grpc.so_reuseport", 0),
+    # Behind our own limit, which answers with details; this one protects memory.
+    ("grpc.max_receive_message_length", 64 * _MIB),
+    ("grpc.max_send_message_length", 64 * _MIB),
+    # Clients in a mesh may ping every 10 s, also without a call; more often is abuse.
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # A peer that vanished is noticed within 80 s.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    # A connection that never says anything is closed.
+    ("grpc.server_handshake_timeout_ms", 20_000),
+)
+
+
+class BindError(Exception):
+    """A listener could not be opened; the text is its address."""
+
+
+class Server:
+    """LLMService, grpc.health.v1 and reflection on the configured listeners."""
+
+    def __init__(self, settings: ServerSettings, servicer: LLMServicer, boundary: Boundary) -> None:
+        self._settings = settings
+        self._boundary = boundary
+        self._health = HealthServicer()
+        self._server = grpc.aio.server(interceptors=(boundary,), options=_OPTIONS)
+        llm_service_pb2_grpc.add_LLMServiceServicer_to_server(servicer, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if settings.reflection:
+            reflection.enable_server_reflection((*_SERVICES, reflection.SERVICE_NAME), self._server)
+
+    async def start(self) -> list[str]:
+        """Opens the listeners and serves; gives their addresses. Raises BindError."""
+        addresses = [self._bind(listen) for listen in self._settings.listen]
+        await self._server.start()
+        for service in ("", _SERVICE):
+            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        return addresses
+
+    async def stop(self) -> None:
+        """NOT_SERVING at once; calls in flight get `drain_seconds` to end, then they are cancelled. Gives
+        back when all handlers have ended, clean-up included."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(self._settings.drain_seconds)
+        await self._boundary.drained()
+
+    def _bind(self, listen: str) -> str:
+        try:
+            port = self._server.add_insecure_port(listen)
+        except RuntimeError as error:
+            raise BindError(listen) from error
+        host, colon, _ = listen.rpartition(":")
+        return listen if listen.startswith("unix:") else f"{host}{colon}{port}"
+
+    async def abort(self) -> None:
+        """Ends what `stop` still waits for, or everything at once. May be called more than once."""
+        await self._server.stop(None)
+        await self._boundary.drained()
+
+    def in_flight(self) -> int:
+        """RPCs of ours that are being handled."""
+        return self._boundary.in_flight()

@@ -1,0 +1,85 @@
+"""Prometheus metrics, on a registry of their own."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+_MAX_MODELS: Final = 200
+OTHER: Final = "other"
+"""The model label of every model that is not known: callers must not be able to make labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one RPC ended. Durations in seconds; `reason` is empty when the code is OK."""
+
+    rpc: str
+    provider: str
+    model: str
+    code: str
+    reason: str
+    duration: float
+    first_token: float | None
+    input_tokens: int
+    output_tokens: int
+
+
+class Metrics:
+    """Counts outcomes. A model gets a label of its own by a call that succeeded, up to 200 models."""
+
+    def __init__(self) -> None:
+        self.registry: Final = CollectorRegistry()
+        self._models: set[str] = set()
+        registry = self.registry
+        self._requests = Counter(
+            "tokenwire_requests_total",
+            "RPCs that ended.",
+            ("rpc", "provider", "model", "code", "reason"),
+            registry=registry,
+        )
+        self._duration = Histogram(
+            "tokenwire_request_duration_seconds",
+            "From an RPC's arrival to its end.",
+            ("rpc", "provider", "code"),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._first_token = Histogram(
+            "tokenwire_first_token_seconds",
+            "From a streaming RPC's arrival to its first content.",
+            ("provider", "model"),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._tokens = Counter(
+            "tokenwire_tokens_total", "Tokens that providers reported.", ("kind",), registry=registry
+        )
+        self._in_flight = Gauge(
+            "tokenwire_in_flight", "RPCs that have arrived and not ended.", ("rpc",), registry=registry
+        )
+
+    def began(self, rpc: str) -> None:
+        """An RPC arrived."""
+        self._in_flight.labels(rpc).inc()
+
+    def ended(self, outcome: Outcome) -> None:
+        """It ended."""
+        self._in_flight.labels(outcome.rpc).dec()
+        model = self._label(outcome)
+        self._requests.labels(outcome.rpc, outcome.provider, model, outcome.code, outcome.reason).inc()
+        self._duration.labels(outcome.rpc, outcome.provider, outcome.code).observe(outcome.duration)
+        if outcome.first_token is not None:
+            self._first_token.labels(outcome.provider, model).observe(outcome.first_token)
+        if outcome.input_tokens or outcome.output_tokens:
+            self._tokens.labels("input").inc(outcome.input_tokens)
+            self._tokens.labels("output").inc(outcome.output_tokens)
+
+    def _label(self, outcome: Outcome) -> str:
+        if outcome.model in self._models or not outcome.model:
+            return outcome.model
+        if outcome.code == "OK" and len(self._models) < _MAX_MODELS:
+            self._models.add(outcome.model)
+            return outcome.model
+        return OTHER

@@ -1,0 +1,57 @@
+"""One access line and one set of metrics for each RPC, written when it has ended."""
+
+from typing import Final
+
+import structlog
+
+from tokenwire_server.call import Call, now
+from tokenwire_server.telemetry.metrics import Metrics, Outcome
+
+_log: Final = structlog.get_logger()
+
+
+class Observer:
+    """Told of each RPC twice: when it has arrived and when it has ended."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def began(self, call: Call) -> None:
+        """The RPC has arrived."""
+        self._metrics.began(call.rpc)
+
+    def ended(self, call: Call, code: str, reason: str) -> None:
+        """The RPC has ended with this status code and reason; the reason is empty when the code is OK."""
+        duration = now() - call.arrived
+        first_token = None if call.first_content is None else call.first_content - call.arrived
+        input_tokens = call.usage.input_tokens if call.usage else 0
+        output_tokens = call.usage.output_tokens if call.usage else 0
+        self._metrics.ended(
+            Outcome(
+                rpc=call.rpc,
+                provider=call.target.provider,
+                model=call.target.model,
+                code=code,
+                reason=reason,
+                duration=duration,
+                first_token=first_token,
+                input_tokens=input_tokens,
+                output_tokens=output_tokens,
+            )
+        )
+        _log.info(
+            "rpc",
+            request_id=call.request_id,
+            rpc=call.rpc,
+            provider=call.target.provider,
+            model=call.target.model,
+            code=code,
+            reason=reason,
+            attempts=len(call.attempts),
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            duration_ms=round(duration * 1000, 3),
+            first_token_ms=None if first_token is None else round(first_token * 1000, 3),
+            upstream_ms=round(call.upstream_seconds * 1000, 3),
+            upstream_request_id=call.upstream_request_id,
+        )
