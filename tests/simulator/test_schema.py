@@ -140,6 +140,13 @@ def test_values_satisfy_their_schema(schema: Schema, variant: int) -> None:
     assert value == example(json.loads(json.dumps(root)), variant)
 
 
+@settings(max_examples=200, deadline=None)
+@given(st.one_of(_ranges("integer"), _ranges("number")), st.integers(0, 60))
+def test_numbers_are_within_their_bounds(schema: Schema, variant: int) -> None:
+    value = example(schema, variant)
+    assert satisfies(value, schema, schema), value
+
+
 @pytest.mark.parametrize("form", FORMATS)
 def test_formats(form: str) -> None:
     assert example({"type": "string", "format": form}) == FORMATS[form]
