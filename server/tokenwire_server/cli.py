@@ -126,7 +126,7 @@ def chat(
     if json:
         typer.echo(MessageToJson(response, ensure_ascii=False))
     for warning in response.warnings:
-        _note(f"warning: {warning.field}: {warning.text}")
+        _note(": ".join(filter(None, ("warning", warning.field, warning.text))))
     reasons = {choice.finish_reason for choice in response.choices} - {pb.FINISH_REASON_STOP}
     for reason in sorted(reasons):
         _note(f"the answer ended with {pb.FinishReason.Name(reason)}")

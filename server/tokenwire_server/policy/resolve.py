@@ -55,8 +55,7 @@ class Resolver:
         return None
 
     def _default_target(self, default: str) -> Target:
-        """The server's default; without one, the only provider there is, with its own default."""
+        """What an empty name means: a provider's own default comes before the server's for it."""
         only = next(iter(self._default_models)) if len(self._default_models) == 1 else ""
-        if default:
-            return self._split(default) or Target(only, default if only else "")
-        return Target(only, self._default_models.get(only, ""))
+        named = self._split(default) or Target(only, default if only else "")
+        return Target(named.provider, self._default_models.get(named.provider) or named.model)

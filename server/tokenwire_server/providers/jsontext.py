@@ -41,15 +41,19 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def from_struct(struct: Struct) -> JsonObject:
-    """A Struct as JSON. Integral numbers become integers, which is what providers expect of them."""
+    """A Struct as JSON, with integral numbers as integers."""
     return {key: _from_value(value) for key, value in struct.fields.items()}
+
+
+def number(value: float) -> float:
+    """A double as JSON: as an integer where it is integral, which is what providers expect."""
+    return int(value) if value.is_integer() and abs(value) < _EXACT else value
 
 
 def _from_value(value: Value) -> Json:
     match value.WhichOneof("kind"):
         case "number_value":
-            number = value.number_value
-            return int(number) if number.is_integer() and abs(number) < _EXACT else number
+            return number(value.number_value)
         case "string_value":
             return value.string_value
         case "bool_value":

@@ -5,8 +5,8 @@ SDK-configured, wire-sent: the identity is the official SDK's, the bytes are our
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Final, Protocol
 
 import orjson
@@ -34,6 +34,7 @@ _NOT_THE_PROTOCOL: Final = (
     KeyError,
     AttributeError,
     IndexError,
+    OverflowError,
     json_format.Error,
 )
 
@@ -97,10 +98,8 @@ class ProviderBackend:
         async with self._exchange(body, call, first_token=UNBOUNDED) as exchange:
             raw = await exchange.reply.body(self._settings.max_response_bytes)
             response = pb.ChatResponse(provider=self._name)
-            try:
+            with _decoding():
                 self._codec.decode(loads(raw), response)
-            except _NOT_THE_PROTOCOL as error:
-                raise _bad_response() from error
         return response
 
     @asynccontextmanager
@@ -160,12 +159,10 @@ class ProviderBackend:
                 continue
             if not read:
                 break
-            try:
+            with _decoding():
                 for data in reader.feed(read):
                     decoder.feed(data)
                 events = assembler.take()
-            except _NOT_THE_PROTOCOL as error:
-                raise _bad_response() from error
             if events:
                 call.content_came(assembler.pieces)
                 watch.relax()
@@ -175,10 +172,21 @@ class ProviderBackend:
             raise GatewayError(
                 reason=Reason.STREAM_TRUNCATED, text="The provider's stream ended before its answer did."
             )
+        with _decoding():
+            last = [*assembler.start(), completed(assembler.whole(), options)]
         reply.complete = True
         watch.relax()
         exchange.settle()
-        yield [*assembler.start(), completed(assembler.whole(), options)]
+        yield last
+
+
+@contextmanager
+def _decoding() -> Iterator[None]:
+    """Whatever decoding trips over is the provider's failure."""
+    try:
+        yield
+    except _NOT_THE_PROTOCOL as error:
+        raise _bad_response() from error
 
 
 def _bad_response() -> GatewayError:

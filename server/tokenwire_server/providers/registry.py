@@ -15,7 +15,7 @@ T = TypeVar("T")
 def provider_backend(name: str, settings: Provider, defaults: GlobalDefaults, http: HttpClient) -> Backend:
     """The Backend of one configured provider; its own defaults come before the global ones."""
     sent = Defaults(
-        _first(settings.default_max_output_tokens, defaults.max_output_tokens),
+        _first(settings.default_max_output_tokens, defaults.max_output_tokens) or None,  # 0 = not sent
         _first(settings.default_temperature, defaults.temperature),
     )
     match settings.kind:

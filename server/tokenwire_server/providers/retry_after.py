@@ -1,13 +1,16 @@
 """When a provider says to come back (RFC 9110 §10.2.3, and OpenAI's `retry-after-ms`)."""
 
-import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Final
+
+_LONGEST: Final = 366 * 86_400.0
+"""Seconds. Nobody means a longer wait, and few types hold any number."""
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds from now, never negative; None when nothing readable is said. Never raises."""
+    """Seconds from now, never negative; None when nothing sensible is said. Never raises."""
     milliseconds = _number(headers.get("retry-after-ms", ""))
     if milliseconds is not None:
         return milliseconds / 1000
@@ -21,14 +24,15 @@ def _number(text: str) -> float | None:
         number = float(text)
     except ValueError:
         return None
-    return number if math.isfinite(number) and number >= 0 else None
+    return number if 0 <= number <= _LONGEST else None
 
 
 def _until(date: str) -> float | None:
     try:
         moment = parsedate_to_datetime(date)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    seconds = max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    return seconds if seconds <= _LONGEST else None

@@ -87,9 +87,7 @@ def decode(error: aio.AioRpcError) -> CallFailure:
         message=error.details() or "",
         violations=tuple((field.field, field.description) for field in bad.field_violations),
         request_id=request.request_id or trailers.get("x-request-id", ""),
-        retry_after=retry.retry_delay.ToTimedelta().total_seconds()
-        if retry.HasField("retry_delay")
-        else None,
+        retry_after=delay.seconds + delay.nanos / 1e9 if retry.HasField("retry_delay") else None,
     )
 
 

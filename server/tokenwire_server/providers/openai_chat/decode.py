@@ -98,7 +98,7 @@ def _logprob(entry: Upstream, top: Iterable[Upstream] = ()) -> pb.TokenLogprob:
     return pb.TokenLogprob(
         token=entry["token"],
         logprob=entry["logprob"],
-        bytes=bytes(entry.get("bytes") or ()),
+        bytes=bytes([*(entry.get("bytes") or ())]),  # bytes(n) would make n of them
         top=[_logprob(other) for other in top],
     )
 

@@ -8,7 +8,7 @@ import orjson
 
 from tokenwire.v1 import chat_pb2 as pb
 from tokenwire_server.providers.codec import Job
-from tokenwire_server.providers.jsontext import Json, JsonObject, from_struct
+from tokenwire_server.providers.jsontext import Json, JsonObject, from_struct, number
 
 _CONFIG: Final = {
     "max_output_tokens": "max_completion_tokens",
@@ -186,7 +186,8 @@ def _config(job: Job, body: JsonObject) -> None:
     if job.request.config.stop:
         body["stop"] = list(job.request.config.stop)
     if job.request.config.logit_bias:
-        body["logit_bias"] = {str(token): bias for token, bias in job.request.config.logit_bias.items()}
+        biases = job.request.config.logit_bias.items()
+        body["logit_bias"] = {str(token): number(bias) for token, bias in biases}
 
 
 # Tools and formats

@@ -1,0 +1,43 @@
+"""What is asked and answered in every run: the same bytes for the gateway and its reference."""
+
+from typing import Final
+
+from tokenwire.v1 import chat_pb2 as pb
+
+KEY: Final = "sk-bench"
+CHAT: Final = "bench-chat"
+BURST: Final = "bench-burst"
+PACED: Final = "bench-paced"
+"""Models; each is answered in its own way."""
+
+TOKENS: Final = 64
+PACE: Final = 0.020
+"""Seconds between two tokens of PACED."""
+PIECES: Final = tuple(f" w{index:03}" for index in range(TOKENS))
+WIDTH: Final = len(PIECES[0])
+STREAMED: Final = "".join(PIECES)
+
+SYSTEM: Final = "You are a careful assistant. Answer in plain words and keep to the facts you were given."
+QUESTION: Final = (
+    "A kettle holds 1.7 litres and loses 3 % an hour by steam. How much is left after 4 hours? " * 2
+)
+ANSWER: Final = "After four hours about eighty-nine per cent is left, which is one and a half litres. " * 10
+"""With the rest of its JSON, 1.4 KB."""
+USAGE: Final = (57, 190)
+"""Tokens of the request and of the answer."""
+
+
+def request(model: str) -> pb.ChatRequest:
+    """A chat of two messages."""
+    return pb.ChatRequest(
+        model=f"openai/{model}",
+        messages=[
+            pb.ChatMessage(role=pb.ROLE_SYSTEM, text=SYSTEM),
+            pb.ChatMessage(role=pb.ROLE_USER, text=QUESTION),
+        ],
+    )
+
+
+def messages() -> list[dict[str, str]]:
+    """The same chat as the provider must see it."""
+    return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": QUESTION}]

@@ -1,0 +1,80 @@
+"""The least that a gRPC server in Python can do: the same messages from grpc.aio, and nothing behind it.
+
+Options, event loop and experiments are those of the real server. A process of its own.
+"""
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+
+# As the `tokenwire` command does, before grpc is imported.
+os.environ.setdefault("GRPC_EXPERIMENTS", "-event_engine_listener")
+
+import grpc
+import uvloop
+from google.protobuf.message import Message
+
+from tokenwire.v1 import chat_pb2 as pb
+from tokenwire.v1 import common_pb2, llm_service_pb2_grpc
+from tokenwire_server.rpc.server import _OPTIONS as OPTIONS
+
+from .child import serve_until_told
+from .payload import ANSWER, CHAT, PACE, PACED, PIECES, USAGE
+
+if TYPE_CHECKING:
+    Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+
+def response() -> pb.ChatResponse:
+    """What a gateway answers to the upstream's reply, without what it knows itself."""
+    given, made = USAGE
+    message = pb.ChatMessage(role=pb.ROLE_ASSISTANT, text=ANSWER)
+    choice = pb.Choice(message=message, finish_reason=pb.FINISH_REASON_STOP, native_finish_reason="stop")
+    usage = common_pb2.Usage(input_tokens=given, output_tokens=made, total_tokens=given + made)
+    answer = pb.ChatResponse(
+        id="chatcmpl-bench", model=CHAT, provider="openai", choices=[choice], usage=usage
+    )
+    answer.create_time.seconds = 1767225600
+    return answer
+
+
+class Reference(llm_service_pb2_grpc.LLMServiceServicer):
+    """Chat echoes, ChatStream writes each token by itself."""
+
+    def __init__(self) -> None:
+        self._response = response()
+        self._deltas = [pb.ChatStreamResponse(text_delta=pb.TextDelta(text=piece)) for piece in PIECES]
+
+    async def Chat(self, request: pb.ChatRequest, context: "Context") -> pb.ChatResponse:  # noqa: ARG002, N802
+        """The same answer to everyone."""
+        return self._response
+
+    async def ChatStream(  # type: ignore[override]  # noqa: N802
+        self, request: pb.ChatRequest, context: "Context"
+    ) -> None:
+        """At once, or at the pace."""
+        loop = asyncio.get_running_loop()
+        start, paced = loop.time(), request.model.endswith(PACED)
+        for index, delta in enumerate(self._deltas):
+            if paced:
+                await asyncio.sleep(start + index * PACE - loop.time())
+            await context.write(delta)
+
+    async def _none(self, request: Message, context: "Context") -> NoReturn:
+        raise NotImplementedError
+
+    Embed = CountTokens = ListModels = Health = _none
+
+
+async def main() -> None:
+    """Serves on a free port."""
+    server = grpc.aio.server(options=OPTIONS)
+    llm_service_pb2_grpc.add_LLMServiceServicer_to_server(Reference(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    await serve_until_told(port)
+    await server.stop(None)
+
+
+if __name__ == "__main__":
+    uvloop.run(main())

@@ -1,0 +1,136 @@
+"""What is measured, and the interleaved runs of one scenario."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Self
+
+from .measure import Spread, Window
+from .payload import BURST, CHAT, PACE, PACED, TOKENS
+
+CYCLE: Final = (TOKENS + 1) * PACE
+"""Seconds that a paced stream takes."""
+_LIGHT: Final = 0.3
+"""Of what the saturated gateway could do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One kind of load, put on the reference and the gateway in turn."""
+
+    name: str
+    title: str
+    model: str
+    unit: str
+    """What CPU is counted by: `call` or `token`."""
+    rounds: int
+    seconds: float
+    warm: float = 0.4
+    slots: int = 16
+    light: bool = False
+    """Whether calls come at a rate that the gateway bears easily, so that their latency means something."""
+    saturates: bool = True
+    budget: float | None = None
+    """Most that the gateway may cost, in references."""
+
+
+FULL: Final = (
+    Scenario("chat", "Chat, saturated", CHAT, "call", rounds=7, seconds=2.0, budget=1.9),
+    Scenario("burst", "ChatStream, burst", BURST, "token", rounds=7, seconds=2.0, budget=0.45),
+    Scenario(
+        "paced", f"ChatStream, 50 at {PACE * 1000:.0f} ms", PACED, "token", rounds=5, seconds=3 * CYCLE,
+        warm=CYCLE + 0.2, slots=50, saturates=False, budget=1.8,
+    ),
+    Scenario(
+        "light", "Chat at 30 % load", CHAT, "call", rounds=5, seconds=2.0, light=True, saturates=False,
+    ),
+)  # fmt: skip
+
+QUICK: Final = tuple(
+    replace(scenario, rounds=1, seconds=CYCLE if scenario.model == PACED else 0.8) for scenario in FULL
+)
+"""Shows that everything works; its figures mean nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two runs, one right after the other."""
+
+    reference: Window
+    gateway: Window
+
+    def ratio(self, unit: str) -> float:
+        """How many references the gateway cost."""
+        return self.gateway.micros(unit) / self.reference.micros(unit)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """All pairs of a scenario."""
+
+    scenario: Scenario
+    pairs: Sequence[Pair]
+
+    @property
+    def ratio(self) -> Spread:
+        """Of each pair, in references."""
+        return Spread.of([pair.ratio(self.scenario.unit) for pair in self.pairs])
+
+    @property
+    def reference(self) -> "Side":
+        """What the reference cost."""
+        return Side.of([pair.reference for pair in self.pairs], self.scenario.unit)
+
+    @property
+    def gateway(self) -> "Side":
+        """What the gateway cost."""
+        return Side.of([pair.gateway for pair in self.pairs], self.scenario.unit)
+
+    def added_ms(self, field: str) -> Spread:
+        """Milliseconds that a call takes longer through the gateway."""
+        times = [(getattr(pair.gateway, field), getattr(pair.reference, field)) for pair in self.pairs]
+        return Spread.of([(gateway - reference) * 1000 for gateway, reference in times])
+
+    def light_rate(self) -> float:
+        """Calls per second of an easy load."""
+        return self.gateway.per_second.median * _LIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One server in all runs of a scenario: CPU in microseconds per unit, times in milliseconds."""
+
+    cpu: Spread
+    user: Spread
+    system: Spread
+    per_second: Spread
+    tokens_per_message: Spread
+    latency_p50: Spread
+    latency_p99: Spread
+    first_p50: Spread
+    first_p99: Spread
+    share: Spread
+    foreign: Spread
+
+    @classmethod
+    def of(cls, windows: Sequence[Window], unit: str) -> Self:
+        """From its windows."""
+
+        def spread(field: str, factor: float) -> Spread:
+            return Spread.of([getattr(window, field) * factor for window in windows])
+
+        def per_unit(field: str) -> Spread:
+            return Spread.of([getattr(window, field) * 1e6 / window.count(unit) for window in windows])
+
+        return cls(
+            cpu=Spread.of([window.micros(unit) for window in windows]),
+            user=per_unit("user"),
+            system=per_unit("system"),
+            per_second=Spread.of([window.count(unit) / window.seconds for window in windows]),
+            tokens_per_message=Spread.of([w.tokens / w.messages if w.messages else 0.0 for w in windows]),
+            latency_p50=spread("latency_p50", 1000),
+            latency_p99=spread("latency_p99", 1000),
+            first_p50=spread("first_p50", 1000),
+            first_p99=spread("first_p99", 1000),
+            share=Spread.of([window.share() for window in windows]),
+            foreign=Spread.of([window.foreign() for window in windows]),
+        )
