@@ -22,6 +22,7 @@ from tokenwire_server.backend import Backend
 
 FOLDER = os.environ.get("TOKENWIRE_RECORDINGS", "")
 
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """A reply as it was received."""
@@ -179,8 +180,8 @@ def _their_choice(choice: Any) -> ChoiceView:
 
 
 def _their_call(call: Any) -> dict[str, Any]:
-    """All but the index that the SDK keeps of a stream's pieces."""
-    return {key: value for key, value in call.to_dict().items() if key != "index"}
+    """Without what the SDK adds to a call that it puts together from a stream: its index, and nulls."""
+    return {key: value for key, value in call.to_dict().items() if key != "index" and value is not None}
 
 
 def _their_logprob(entry: Any) -> tuple[str, float, bytes]:

@@ -3,6 +3,7 @@
 import random
 import re
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 import pytest
 from oracle.replies import Recorded, recordings
@@ -54,7 +55,7 @@ def two_pieces(body: bytes, end: int) -> Iterator[list[bytes]]:
 
 def many_pieces(body: bytes, cuts: Iterable[int]) -> list[bytes]:
     edges = [0, *sorted(set(cuts)), len(body)]
-    return [body[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [body[start:end] for start, end in pairwise(edges)]
 
 
 def test_there_are_short_and_long_streams() -> None:

@@ -1,7 +1,8 @@
 """Assembler: what stream decoders report becomes the events of the contract and the whole response.
 
 It owns the order of events and the indexes of parts, whatever a provider sends. What one network read
-brought is merged: `take` gives at most one delta per part, cut only by size.
+brought is merged: `take` gives one delta per part, cut by size and where another part or an annotation
+comes between.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Iterator

@@ -26,6 +26,8 @@ from tokenwire_server.telemetry.observe import Observer
 _log: Final = structlog.get_logger()
 _OURS: Final = "/tokenwire.v1."
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_LONGEST: Final = 256
+"""Characters of a trailer: callers may refuse more than 8 KB of them."""
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -70,7 +72,7 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic
         behaviour: Behaviour = handler.unary_stream or handler.unary_unary  # type: ignore[assignment]
         deserialize: Deserialize = handler.request_deserializer  # type: ignore[assignment]
 
-        async def bounded(request: Message | GatewayError, context: Context) -> Message | None:
+        async def bounded(request: Message | Exception, context: Context) -> Message | None:
             return await self._run(rpc, behaviour, request, context)
 
         kind = (
@@ -84,11 +86,11 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic
             response_serializer=handler.response_serializer,
         )
 
-    def _deserializer(self, deserialize: Deserialize) -> Callable[[bytes], Message | GatewayError]:
+    def _deserializer(self, deserialize: Deserialize) -> Callable[[bytes], Message | Exception]:
         """Gives the error instead of raising it: grpc would send its text to the caller."""
         most = self._limits.max_request_bytes
 
-        def deserializer(data: bytes) -> Message | GatewayError:
+        def deserializer(data: bytes) -> Message | Exception:
             if len(data) > most:
                 return GatewayError(
                     reason=Reason.REQUEST_TOO_LARGE, text=f"A request has at most {most} bytes."
@@ -101,11 +103,13 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic
                 )
                 refusal.__cause__ = error
                 return refusal
+            except Exception as error:  # noqa: BLE001 (raised again inside the barrier)
+                return error
 
         return deserializer
 
     async def _run(
-        self, rpc: str, behaviour: Behaviour, request: Message | GatewayError, context: Context
+        self, rpc: str, behaviour: Behaviour, request: Message | Exception, context: Context
     ) -> Message | None:
         call = self._call(rpc, context)
         CALL.set(call)
@@ -134,8 +138,8 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic
         return Call(_request_id(context), rpc, arrived, deadline)
 
 
-def _decoded(request: Message | GatewayError) -> Message:
-    if isinstance(request, GatewayError):
+def _decoded(request: Message | Exception) -> Message:
+    if isinstance(request, Exception):
         raise request
     return request
 
@@ -170,7 +174,7 @@ def _left(error: BaseException, context: Context) -> bool:
 
 async def _end(error: BaseException, failure: GatewayError, call: Call, context: Context) -> NoReturn:
     """Ends the RPC: a caller that has left hears nothing, and grpc must see its cancellation as it is."""
-    if context.done() or isinstance(error, asyncio.CancelledError):
+    if _left(error, context):
         raise error
     if failure.reason == Reason.INTERNAL:
         _log.error(
@@ -195,5 +199,5 @@ def _trailers(call: Call) -> Metadata:
             ("x-tokenwire-upstream-request-id", call.upstream_request_id),
             ("x-tokenwire-overhead-us", str(round(overhead * 1e6))),
         )
-        if value and value.isascii() and value.isprintable()
+        if value and len(value) <= _LONGEST and value.isascii() and value.isprintable()
     )

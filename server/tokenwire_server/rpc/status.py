@@ -26,8 +26,10 @@ Metadata = tuple[tuple[str, str | bytes], ...]
 _DOMAIN: Final = "tokenwire"
 _RETRY_SECONDS: Final = 5.0
 """RetryInfo where nobody said when to come back."""
+_LONGEST_RETRY: Final = 86_400.0
+"""Nobody waits longer, and a Duration does not hold whatever a provider may say."""
 _TEXT: Final = 200
-"""Characters of one text in a status. Trailers over 8 KB may be refused by a caller, at random
+"""Bytes of one text in a status. Trailers over 8 KB may be refused by a caller, at random
 (grpc#37852), so that message and details together stay below 3 KB."""
 
 _VIOLATION_BYTES: Final = 900
@@ -46,9 +48,9 @@ class RpcStatus(NamedTuple):
 def status_of(error: GatewayError, call: Call, trailers: Metadata) -> RpcStatus:
     """The status that ends the RPC."""
     row = TABLE[error.reason]
-    message = f"{Reason.Name(error.reason)}: {error.text[:_TEXT]}"
+    message = f"{Reason.Name(error.reason)}: {_clipped(error.text)}"
     if error.violations:
-        message += f" ({error.violations[0].field[:_TEXT]})"
+        message += f" ({_clipped(error.violations[0].field)})"
     message += f" [{call.request_id}]"
     status = Status(code=row.code, message=message)
     for detail in _details(error, row, call):
@@ -72,11 +74,11 @@ def _details(error: GatewayError, row: Row, call: Call) -> list[Message]:
         info.retry_delay.FromMilliseconds(_retry_milliseconds(error))
         details.append(info)
     if row.limited_by:
-        failure = QuotaFailure.Violation(subject=row.limited_by, description=error.text[:_TEXT])
+        failure = QuotaFailure.Violation(subject=row.limited_by, description=_clipped(error.text))
         details.append(QuotaFailure(violations=[failure]))
     if error.resource or error.reason == Reason.MODEL_NOT_FOUND:
         name = error.resource or call.target.model
-        details.append(ResourceInfo(resource_type="model", resource_name=name[:_TEXT]))
+        details.append(ResourceInfo(resource_type="model", resource_name=_clipped(name)))
     return details
 
 
@@ -84,19 +86,25 @@ def _bad_request(violations: Sequence[Violation]) -> BadRequest:
     """As many violations as fit: paths may hold callers' texts, in any script."""
     bad = BadRequest()
     for violation in violations[:MAX_VIOLATIONS]:
-        bad.field_violations.add(field=violation.field[:_TEXT], description=violation.text[:_TEXT])
+        bad.field_violations.add(field=_clipped(violation.field), description=_clipped(violation.text))
         if bad.ByteSize() > _VIOLATION_BYTES:
+            del bad.field_violations[-1]
             break
     return bad
+
+
+def _clipped(text: str) -> str:
+    """As much of a text as there is room for."""
+    return text.encode("utf-8", "replace")[:_TEXT].decode("utf-8", "ignore")
 
 
 def _info(error: GatewayError, row: Row, call: Call) -> ErrorInfo:
     """The machine-readable cause. Values that nobody has are left out."""
     metadata = {
-        "provider": call.target.provider,
-        "model": call.target.model[:_TEXT],
+        "provider": _clipped(call.target.provider),
+        "model": _clipped(call.target.model),
         "upstream_status": str(error.upstream.status or ""),
-        "upstream_code": error.upstream.code,
+        "upstream_code": _clipped(error.upstream.code),
         "attempts": str(len(call.attempts) or ""),
         "output_tokens": str(call.output_pieces or ""),
         "limited_by": row.limited_by,
@@ -109,7 +117,8 @@ def _info(error: GatewayError, row: Row, call: Call) -> ErrorInfo:
 
 
 def _retry_milliseconds(error: GatewayError) -> int:
-    return int((_RETRY_SECONDS if error.retry_after is None else error.retry_after) * 1000)
+    seconds = _RETRY_SECONDS if error.retry_after is None else error.retry_after
+    return int(max(0.0, min(seconds, _LONGEST_RETRY)) * 1000)
 
 
 def _pushback(error: GatewayError, row: Row) -> Metadata:

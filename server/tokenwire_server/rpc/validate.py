@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Collection, Iterable
-from itertools import islice
 from typing import Final
 
 import orjson
@@ -52,14 +51,12 @@ def validate(request: pb.ChatRequest, limits: Server, unsupported: Unsupported) 
     UNSUPPORTED_PARAMETER for fields of a newer contract."""
     check = _Check(limits)
     check.request(request)
-    violations = [*check.violations, *islice(wellformed.violations(request), MAX_VIOLATIONS)]
+    findings = wellformed.Findings()
+    wellformed.examine(request, findings)
+    violations = (check.violations + findings.violations)[:MAX_VIOLATIONS]
     if violations:
-        raise GatewayError(
-            reason=Reason.INVALID_REQUEST,
-            text=violations[0].text,
-            violations=violations[:MAX_VIOLATIONS],
-        )
-    for path in wellformed.unknown_fields(request):
+        raise GatewayError(reason=Reason.INVALID_REQUEST, text=violations[0].text, violations=violations)
+    for path in findings.unknown:
         unsupported.parameter(path, "This server does not know the field.")
 
 
@@ -93,9 +90,12 @@ class _Check:
             self._message(message, f"messages[{index}]")
         self._config(request.config)
         self._tools(request)
-        self._response_format(request.response_format, present=request.HasField("response_format"))
-        self._provider_options(request.provider_options)
-        self._stream_options(request.stream_options)
+        if request.HasField("response_format"):
+            self._response_format(request.response_format)
+        if request.HasField("provider_options"):
+            self._provider_options(request.provider_options)
+        if request.HasField("stream_options"):
+            self._stream_options(request.stream_options)
 
     # Messages
 
@@ -107,6 +107,8 @@ class _Check:
         self._at_most(f"{path}.parts", message.parts, self._limits.max_parts)
         if message.role == pb.ROLE_TOOL and not message.parts:
             self._refuse(f"{path}.parts", "A tool message holds tool results.")
+        if not message.parts:
+            return
         for index, part in enumerate(message.parts):
             self._part(part, f"{path}.parts[{index}]", kinds)
         self._agreeing(message.text, message.parts, path)
@@ -259,13 +261,13 @@ class _Check:
             if name not in names:
                 self._refuse(f"{path}.names[{index}]", "No function in tools has this name.")
 
-    def _response_format(self, response_format: pb.ResponseFormat, *, present: bool) -> None:
+    def _response_format(self, response_format: pb.ResponseFormat) -> None:
         match response_format.WhichOneof("format"):
-            case None if present:
+            case None:
                 self._refuse("response_format", "Exactly one format must be set.")
             case "json_schema":
                 self._json_schema(response_format.json_schema, "response_format.json_schema")
-            case _:
+            case "text" | "json_object":
                 pass
 
     def _json_schema(self, schema: pb.JsonSchemaFormat, path: str) -> None:

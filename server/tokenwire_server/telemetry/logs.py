@@ -5,11 +5,12 @@ can reach a log by being passed along.
 """
 
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any, Final
 
 import orjson
 import structlog
+from structlog.typing import Processor
 
 FIELDS: Final = frozenset(
     {"event", "level", "timestamp", "exception", "request_id", "rpc", "provider", "model", "code", "reason"}
@@ -24,11 +25,14 @@ Event = MutableMapping[str, Any]
 
 def configure(*, json: bool) -> None:
     """Sets up the process's logs. Call it once, before the first line."""
-    renderer = (
-        structlog.processors.JSONRenderer(serializer=_dumps)
-        if json
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )
+    renderer: Processor
+    factory: Callable[..., object]
+    if json:
+        renderer = structlog.processors.JSONRenderer(serializer=_dumps)
+        factory = structlog.BytesLoggerFactory(sys.stderr.buffer)
+    else:
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        factory = structlog.PrintLoggerFactory(sys.stderr)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -37,7 +41,7 @@ def configure(*, json: bool) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger("info"),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=factory,
         cache_logger_on_first_use=True,
     )
 
@@ -46,5 +50,5 @@ def _only_known(_logger: object, _method: str, event: Event) -> Event:
     return {key: value for key, value in event.items() if key in FIELDS}
 
 
-def _dumps(event: Event, **_: object) -> str:
-    return orjson.dumps(event).decode()
+def _dumps(event: Event, **_: object) -> bytes:
+    return orjson.dumps(event)

@@ -1,7 +1,8 @@
 """Prometheus metrics, on a registry of their own."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -26,12 +27,22 @@ class Outcome:
     output_tokens: int
 
 
+class _Series(NamedTuple):
+    """The series of one kind of outcome, looked up once: finding labels costs more than counting."""
+
+    in_flight: Gauge
+    requests: Counter
+    duration: Histogram
+    first_token: Callable[[], Histogram]
+
+
 class Metrics:
     """Counts outcomes. A model gets a label of its own by a call that succeeded, up to 200 models."""
 
     def __init__(self) -> None:
         self.registry: Final = CollectorRegistry()
         self._models: set[str] = set()
+        self._series: dict[tuple[str, ...], _Series] = {}
         registry = self.registry
         self._requests = Counter(
             "tokenwire_requests_total",
@@ -53,9 +64,10 @@ class Metrics:
             buckets=_SECONDS,
             registry=registry,
         )
-        self._tokens = Counter(
+        tokens = Counter(
             "tokenwire_tokens_total", "Tokens that providers reported.", ("kind",), registry=registry
         )
+        self._input_tokens, self._output_tokens = tokens.labels("input"), tokens.labels("output")
         self._in_flight = Gauge(
             "tokenwire_in_flight", "RPCs that have arrived and not ended.", ("rpc",), registry=registry
         )
@@ -66,15 +78,26 @@ class Metrics:
 
     def ended(self, outcome: Outcome) -> None:
         """It ended."""
-        self._in_flight.labels(outcome.rpc).dec()
-        model = self._label(outcome)
-        self._requests.labels(outcome.rpc, outcome.provider, model, outcome.code, outcome.reason).inc()
-        self._duration.labels(outcome.rpc, outcome.provider, outcome.code).observe(outcome.duration)
+        key = (outcome.rpc, outcome.provider, self._label(outcome), outcome.code, outcome.reason)
+        series = self._series.get(key)
+        if series is None:
+            series = self._series[key] = self._make(*key)
+        series.in_flight.dec()
+        series.requests.inc()
+        series.duration.observe(outcome.duration)
         if outcome.first_token is not None:
-            self._first_token.labels(outcome.provider, model).observe(outcome.first_token)
+            series.first_token().observe(outcome.first_token)
         if outcome.input_tokens or outcome.output_tokens:
-            self._tokens.labels("input").inc(outcome.input_tokens)
-            self._tokens.labels("output").inc(outcome.output_tokens)
+            self._input_tokens.inc(outcome.input_tokens)
+            self._output_tokens.inc(outcome.output_tokens)
+
+    def _make(self, rpc: str, provider: str, model: str, code: str, reason: str) -> _Series:
+        return _Series(
+            self._in_flight.labels(rpc),
+            self._requests.labels(rpc, provider, model, code, reason),
+            self._duration.labels(rpc, provider, code),
+            lambda: self._first_token.labels(provider, model),
+        )
 
     def _label(self, outcome: Outcome) -> str:
         if outcome.model in self._models or not outcome.model:

@@ -1,13 +1,10 @@
 """One access line and one set of metrics for each RPC, written when it has ended."""
 
-from typing import Final
-
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 from tokenwire_server.call import Call, now
 from tokenwire_server.telemetry.metrics import Metrics, Outcome
-
-_log: Final = structlog.get_logger()
 
 
 class Observer:
@@ -15,6 +12,7 @@ class Observer:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
+        self._log: FilteringBoundLogger = structlog.get_logger().bind()  # resolved once, not for each line
 
     def began(self, call: Call) -> None:
         """The RPC has arrived."""
@@ -39,7 +37,7 @@ class Observer:
                 output_tokens=output_tokens,
             )
         )
-        _log.info(
+        self._log.info(
             "rpc",
             request_id=call.request_id,
             rpc=call.rpc,
