@@ -4,7 +4,7 @@ BIN := .venv/bin
 GRPCURL := github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
 STUBS := clients/python/tokenwire/v1
 
-.PHONY: help run test lint bench tools proto proto-check lock clean
+.PHONY: help run test lint bench tools proto proto-check baseline lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -38,6 +38,10 @@ proto-check: .venv-proto/.done ## fail when the committed stubs differ from the 
 	@rm -rf build/stubs && mkdir -p build/stubs
 	@PATH="$(CURDIR)/.venv-proto/bin:$$PATH" .venv-proto/bin/python proto/generate.py build/stubs
 	@diff -r --exclude=__pycache__ build/stubs/tokenwire/v1 $(STUBS)
+
+baseline: .venv/.dev ## take the protos as the contract that later changes may not break
+	$(BIN)/buf breaking proto --against proto/baseline.binpb
+	$(BIN)/buf build proto -o proto/baseline.binpb
 
 lock: ## write the hash-pinned locks anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra server pyproject.toml -o requirements/server.lock

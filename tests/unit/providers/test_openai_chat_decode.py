@@ -207,7 +207,8 @@ odd = st.sampled_from(
 places = st.sampled_from(
     [
         ("id",), ("model",), ("created",), ("choices",), ("usage",), ("service_tier",), ("new_field",),
-        ("usage", "prompt_tokens"), ("usage", "prompt_tokens_details"), ("choices", 0), ("choices", 0, "index"),
+        ("usage", "prompt_tokens"), ("usage", "prompt_tokens_details"), ("choices", 0),
+        ("choices", 0, "index"),
         ("choices", 0, "message"), ("choices", 0, "message", "content"), ("choices", 0, "message", "refusal"),
         ("choices", 0, "message", "tool_calls"), ("choices", 0, "message", "tool_calls", 0),
         ("choices", 0, "message", "tool_calls", 0, "function"), ("choices", 0, "message", "annotations"),

@@ -38,7 +38,7 @@ class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType],
     ROLE_USER: _Role.ValueType  # 3
     """The person or program that asks: text, images, files."""
     ROLE_ASSISTANT: _Role.ValueType  # 4
-    """The model: text, refusals, tool calls, provider items."""
+    """The model: text, refusals, reasoning, tool calls, provider items."""
     ROLE_TOOL: _Role.ValueType  # 5
     """Results of tool calls; tool results only."""
 
@@ -54,7 +54,7 @@ ROLE_DEVELOPER: Role.ValueType  # 2
 ROLE_USER: Role.ValueType  # 3
 """The person or program that asks: text, images, files."""
 ROLE_ASSISTANT: Role.ValueType  # 4
-"""The model: text, refusals, tool calls, provider items."""
+"""The model: text, refusals, reasoning, tool calls, provider items."""
 ROLE_TOOL: Role.ValueType  # 5
 """Results of tool calls; tool results only."""
 Global___Role: _TypeAlias = Role  # noqa: Y015
@@ -301,6 +301,7 @@ class GenerationConfig(_message.Message):
     TOP_P_FIELD_NUMBER: _builtins.int
     STOP_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
+    TOP_K_FIELD_NUMBER: _builtins.int
     FREQUENCY_PENALTY_FIELD_NUMBER: _builtins.int
     PRESENCE_PENALTY_FIELD_NUMBER: _builtins.int
     CANDIDATE_COUNT_FIELD_NUMBER: _builtins.int
@@ -316,6 +317,8 @@ class GenerationConfig(_message.Message):
     """Nucleus sampling mass, 0 to 1."""
     seed: _builtins.int
     """Makes sampling repeatable as far as the provider can."""
+    top_k: _builtins.int
+    """Samples among so many of the likeliest tokens; at least 1."""
     frequency_penalty: _builtins.float
     """-2 to 2; positive values discourage frequent tokens."""
     presence_penalty: _builtins.float
@@ -344,6 +347,7 @@ class GenerationConfig(_message.Message):
         top_p: _builtins.float | None = ...,
         stop: _abc.Iterable[_builtins.str] | None = ...,
         seed: _builtins.int | None = ...,
+        top_k: _builtins.int | None = ...,
         frequency_penalty: _builtins.float | None = ...,
         presence_penalty: _builtins.float | None = ...,
         candidate_count: _builtins.int | None = ...,
@@ -352,9 +356,9 @@ class GenerationConfig(_message.Message):
         verbosity: _builtins.str = ...,
         logit_bias: _abc.Mapping[_builtins.int, _builtins.float] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_candidate_count", b"_candidate_count", "_frequency_penalty", b"_frequency_penalty", "_logprobs", b"_logprobs", "_max_output_tokens", b"_max_output_tokens", "_presence_penalty", b"_presence_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_logprobs", b"_top_logprobs", "_top_p", b"_top_p", "candidate_count", b"candidate_count", "frequency_penalty", b"frequency_penalty", "logprobs", b"logprobs", "max_output_tokens", b"max_output_tokens", "presence_penalty", b"presence_penalty", "seed", b"seed", "temperature", b"temperature", "top_logprobs", b"top_logprobs", "top_p", b"top_p"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_candidate_count", b"_candidate_count", "_frequency_penalty", b"_frequency_penalty", "_logprobs", b"_logprobs", "_max_output_tokens", b"_max_output_tokens", "_presence_penalty", b"_presence_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_logprobs", b"_top_logprobs", "_top_p", b"_top_p", "candidate_count", b"candidate_count", "frequency_penalty", b"frequency_penalty", "logprobs", b"logprobs", "max_output_tokens", b"max_output_tokens", "presence_penalty", b"presence_penalty", "seed", b"seed", "temperature", b"temperature", "top_k", b"top_k", "top_logprobs", b"top_logprobs", "top_p", b"top_p"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_candidate_count", b"_candidate_count", "_frequency_penalty", b"_frequency_penalty", "_logprobs", b"_logprobs", "_max_output_tokens", b"_max_output_tokens", "_presence_penalty", b"_presence_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_logprobs", b"_top_logprobs", "_top_p", b"_top_p", "candidate_count", b"candidate_count", "frequency_penalty", b"frequency_penalty", "logit_bias", b"logit_bias", "logprobs", b"logprobs", "max_output_tokens", b"max_output_tokens", "presence_penalty", b"presence_penalty", "seed", b"seed", "stop", b"stop", "temperature", b"temperature", "top_logprobs", b"top_logprobs", "top_p", b"top_p", "verbosity", b"verbosity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_candidate_count", b"_candidate_count", "_frequency_penalty", b"_frequency_penalty", "_logprobs", b"_logprobs", "_max_output_tokens", b"_max_output_tokens", "_presence_penalty", b"_presence_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_logprobs", b"_top_logprobs", "_top_p", b"_top_p", "candidate_count", b"candidate_count", "frequency_penalty", b"frequency_penalty", "logit_bias", b"logit_bias", "logprobs", b"logprobs", "max_output_tokens", b"max_output_tokens", "presence_penalty", b"presence_penalty", "seed", b"seed", "stop", b"stop", "temperature", b"temperature", "top_k", b"top_k", "top_logprobs", b"top_logprobs", "top_p", b"top_p", "verbosity", b"verbosity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__candidate_count: _TypeAlias = _typing.Literal["candidate_count"]  # noqa: Y015
     _WhichOneofArgType__candidate_count: _TypeAlias = _typing.Literal["_candidate_count", b"_candidate_count"]  # noqa: Y015
@@ -370,6 +374,8 @@ class GenerationConfig(_message.Message):
     _WhichOneofArgType__seed: _TypeAlias = _typing.Literal["_seed", b"_seed"]  # noqa: Y015
     _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
     _WhichOneofArgType__temperature: _TypeAlias = _typing.Literal["_temperature", b"_temperature"]  # noqa: Y015
+    _WhichOneofReturnType__top_k: _TypeAlias = _typing.Literal["top_k"]  # noqa: Y015
+    _WhichOneofArgType__top_k: _TypeAlias = _typing.Literal["_top_k", b"_top_k"]  # noqa: Y015
     _WhichOneofReturnType__top_logprobs: _TypeAlias = _typing.Literal["top_logprobs"]  # noqa: Y015
     _WhichOneofArgType__top_logprobs: _TypeAlias = _typing.Literal["_top_logprobs", b"_top_logprobs"]  # noqa: Y015
     _WhichOneofReturnType__top_p: _TypeAlias = _typing.Literal["top_p"]  # noqa: Y015
@@ -388,6 +394,8 @@ class GenerationConfig(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__seed) -> _WhichOneofReturnType__seed | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__temperature) -> _WhichOneofReturnType__temperature | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__top_k) -> _WhichOneofReturnType__top_k | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__top_logprobs) -> _WhichOneofReturnType__top_logprobs | None: ...
     @_typing.overload
@@ -448,13 +456,19 @@ class ContentPart(_message.Message):
     FILE_FIELD_NUMBER: _builtins.int
     TOOL_CALL_FIELD_NUMBER: _builtins.int
     TOOL_RESULT_FIELD_NUMBER: _builtins.int
+    REASONING_FIELD_NUMBER: _builtins.int
     REFUSAL_FIELD_NUMBER: _builtins.int
     PROVIDER_ITEM_FIELD_NUMBER: _builtins.int
     ANNOTATIONS_FIELD_NUMBER: _builtins.int
+    PROVIDER_STATE_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """Text."""
     refusal: _builtins.str
     """The model declines, in its words."""
+    provider_state: _builtins.bytes
+    """What the provider that made the part needs to get it back as it was: opaque, at most 256 KiB, to be
+    sent back unchanged. It is left out, with PROVIDER_STATE_DROPPED, when another provider is called.
+    """
     @_builtins.property
     def image(self) -> Global___Media:
         """An image."""
@@ -472,6 +486,10 @@ class ContentPart(_message.Message):
         """What a tool call returned."""
 
     @_builtins.property
+    def reasoning(self) -> Global___Reasoning:
+        """What the model thought before it answered."""
+
+    @_builtins.property
     def provider_item(self) -> Global___ProviderItem:
         """An output item of the provider that has no typed form."""
 
@@ -487,15 +505,17 @@ class ContentPart(_message.Message):
         file: Global___Media | None = ...,
         tool_call: Global___ToolCall | None = ...,
         tool_result: Global___ToolResult | None = ...,
+        reasoning: Global___Reasoning | None = ...,
         refusal: _builtins.str = ...,
         provider_item: Global___ProviderItem | None = ...,
         annotations: _abc.Iterable[Global___Annotation] | None = ...,
+        provider_state: _builtins.bytes = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "file", b"file", "image", b"image", "provider_item", b"provider_item", "refusal", b"refusal", "text", b"text", "tool_call", b"tool_call", "tool_result", b"tool_result"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "file", b"file", "image", b"image", "provider_item", b"provider_item", "reasoning", b"reasoning", "refusal", b"refusal", "text", b"text", "tool_call", b"tool_call", "tool_result", b"tool_result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotations", b"annotations", "content", b"content", "file", b"file", "image", b"image", "provider_item", b"provider_item", "refusal", b"refusal", "text", b"text", "tool_call", b"tool_call", "tool_result", b"tool_result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotations", b"annotations", "content", b"content", "file", b"file", "image", b"image", "provider_item", b"provider_item", "provider_state", b"provider_state", "reasoning", b"reasoning", "refusal", b"refusal", "text", b"text", "tool_call", b"tool_call", "tool_result", b"tool_result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["text", "image", "file", "tool_call", "tool_result", "refusal", "provider_item"]  # noqa: Y015
+    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["text", "image", "file", "tool_call", "tool_result", "reasoning", "refusal", "provider_item"]  # noqa: Y015
     _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_content) -> _WhichOneofReturnType_content | None: ...
 
@@ -611,6 +631,32 @@ class ToolResult(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ToolResult: _TypeAlias = ToolResult  # noqa: Y015
+
+@_typing.final
+class Reasoning(_message.Message):
+    """What the model thought before it answered. Sent back to the provider that made it, when it asks for that."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    summary: _builtins.str
+    """A summary of it, where the provider shows no more."""
+    text: _builtins.str
+    """The thoughts themselves."""
+    def __init__(
+        self,
+        *,
+        summary: _builtins.str = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["summary", b"summary", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reasoning: _TypeAlias = Reasoning  # noqa: Y015
 
 @_typing.final
 class ProviderItem(_message.Message):
@@ -1192,6 +1238,7 @@ class ChatStreamResponse(_message.Message):
     STARTED_FIELD_NUMBER: _builtins.int
     PART_STARTED_FIELD_NUMBER: _builtins.int
     TEXT_DELTA_FIELD_NUMBER: _builtins.int
+    REASONING_DELTA_FIELD_NUMBER: _builtins.int
     TOOL_CALL_DELTA_FIELD_NUMBER: _builtins.int
     REFUSAL_DELTA_FIELD_NUMBER: _builtins.int
     ANNOTATION_FIELD_NUMBER: _builtins.int
@@ -1215,6 +1262,10 @@ class ChatStreamResponse(_message.Message):
     @_builtins.property
     def text_delta(self) -> Global___TextDelta:
         """More text."""
+
+    @_builtins.property
+    def reasoning_delta(self) -> Global___ReasoningDelta:
+        """More reasoning."""
 
     @_builtins.property
     def tool_call_delta(self) -> Global___ToolCallDelta:
@@ -1246,6 +1297,7 @@ class ChatStreamResponse(_message.Message):
         started: Global___ChatStarted | None = ...,
         part_started: Global___PartStarted | None = ...,
         text_delta: Global___TextDelta | None = ...,
+        reasoning_delta: Global___ReasoningDelta | None = ...,
         tool_call_delta: Global___ToolCallDelta | None = ...,
         refusal_delta: Global___RefusalDelta | None = ...,
         annotation: Global___Annotation | None = ...,
@@ -1255,11 +1307,11 @@ class ChatStreamResponse(_message.Message):
         choice_index: _builtins.int = ...,
         part_index: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["annotation", b"annotation", "completed", b"completed", "event", b"event", "heartbeat", b"heartbeat", "part_done", b"part_done", "part_started", b"part_started", "refusal_delta", b"refusal_delta", "started", b"started", "text_delta", b"text_delta", "tool_call_delta", b"tool_call_delta"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["annotation", b"annotation", "completed", b"completed", "event", b"event", "heartbeat", b"heartbeat", "part_done", b"part_done", "part_started", b"part_started", "reasoning_delta", b"reasoning_delta", "refusal_delta", b"refusal_delta", "started", b"started", "text_delta", b"text_delta", "tool_call_delta", b"tool_call_delta"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotation", b"annotation", "choice_index", b"choice_index", "completed", b"completed", "event", b"event", "heartbeat", b"heartbeat", "part_done", b"part_done", "part_index", b"part_index", "part_started", b"part_started", "refusal_delta", b"refusal_delta", "started", b"started", "text_delta", b"text_delta", "tool_call_delta", b"tool_call_delta"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotation", b"annotation", "choice_index", b"choice_index", "completed", b"completed", "event", b"event", "heartbeat", b"heartbeat", "part_done", b"part_done", "part_index", b"part_index", "part_started", b"part_started", "reasoning_delta", b"reasoning_delta", "refusal_delta", b"refusal_delta", "started", b"started", "text_delta", b"text_delta", "tool_call_delta", b"tool_call_delta"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "part_started", "text_delta", "tool_call_delta", "refusal_delta", "annotation", "part_done", "heartbeat", "completed"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "part_started", "text_delta", "reasoning_delta", "tool_call_delta", "refusal_delta", "annotation", "part_done", "heartbeat", "completed"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -1352,6 +1404,32 @@ class TextDelta(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TextDelta: _TypeAlias = TextDelta  # noqa: Y015
+
+@_typing.final
+class ReasoningDelta(_message.Message):
+    """More reasoning: at most 64 KiB."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    summary: _builtins.str
+    """To be appended to the summary."""
+    text: _builtins.str
+    """To be appended to the text."""
+    def __init__(
+        self,
+        *,
+        summary: _builtins.str = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["summary", b"summary", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReasoningDelta: _TypeAlias = ReasoningDelta  # noqa: Y015
 
 @_typing.final
 class RefusalDelta(_message.Message):

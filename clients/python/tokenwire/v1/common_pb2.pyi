@@ -61,6 +61,8 @@ class _TokenSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TokenSour
     """Nothing is known; the counts are 0."""
     TOKEN_SOURCE_PROVIDER: _TokenSource.ValueType  # 1
     """The provider reported it."""
+    TOKEN_SOURCE_ESTIMATED: _TokenSource.ValueType  # 3
+    """Estimated here from the length of the texts, because the provider said nothing."""
 
 class TokenSource(_TokenSource, metaclass=_TokenSourceEnumTypeWrapper):
     """Where a token count comes from."""
@@ -69,6 +71,8 @@ TOKEN_SOURCE_UNSPECIFIED: TokenSource.ValueType  # 0
 """Nothing is known; the counts are 0."""
 TOKEN_SOURCE_PROVIDER: TokenSource.ValueType  # 1
 """The provider reported it."""
+TOKEN_SOURCE_ESTIMATED: TokenSource.ValueType  # 3
+"""Estimated here from the length of the texts, because the provider said nothing."""
 Global___TokenSource: _TypeAlias = TokenSource  # noqa: Y015
 
 class _WarningCode:
@@ -81,6 +85,8 @@ class _WarningCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WarningCo
     """Never sent."""
     WARNING_CODE_PARAMETER_DROPPED: _WarningCode.ValueType  # 1
     """A parameter of the request was left out."""
+    WARNING_CODE_PROVIDER_STATE_DROPPED: _WarningCode.ValueType  # 2
+    """What a part of the request holds for another provider was left out."""
     WARNING_CODE_PART_DROPPED: _WarningCode.ValueType  # 5
     """A content part of the request was left out."""
 
@@ -91,6 +97,8 @@ WARNING_CODE_UNSPECIFIED: WarningCode.ValueType  # 0
 """Never sent."""
 WARNING_CODE_PARAMETER_DROPPED: WarningCode.ValueType  # 1
 """A parameter of the request was left out."""
+WARNING_CODE_PROVIDER_STATE_DROPPED: WarningCode.ValueType  # 2
+"""What a part of the request holds for another provider was left out."""
 WARNING_CODE_PART_DROPPED: WarningCode.ValueType  # 5
 """A content part of the request was left out."""
 Global___WarningCode: _TypeAlias = WarningCode  # noqa: Y015
