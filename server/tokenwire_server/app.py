@@ -3,7 +3,7 @@ which they start and stop. The only file that knows all others."""
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
@@ -12,13 +12,13 @@ import uvloop
 from prometheus_client import start_http_server
 
 from tokenwire.v1 import common_pb2
+from tokenwire_server import catalog
 from tokenwire_server import demo as demonstration
-from tokenwire_server.backend import Backend
 from tokenwire_server.listeners import StartError, check_free
 from tokenwire_server.policy.resolve import Resolver
 from tokenwire_server.policy.route import Route
 from tokenwire_server.providers.http import HttpClient
-from tokenwire_server.providers.registry import provider_backend
+from tokenwire_server.providers.registry import provider_backends
 from tokenwire_server.rpc.boundary import Boundary
 from tokenwire_server.rpc.server import BindError, Server
 from tokenwire_server.rpc.servicer import LLMServicer
@@ -96,14 +96,10 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[Server, list[str]]]
     async with AsyncExitStack() as stack:
         http = HttpClient()
         stack.push_async_callback(http.close)
-        providers: Mapping[str, Backend] = {
-            name: provider_backend(name, provider, settings.defaults, http)
-            for name, provider in settings.providers.items()
-        }
         server = Server(
             settings.server,
             LLMServicer(
-                Route(providers),
+                Route(provider_backends(settings, catalog.load(settings.catalog), http)),
                 Resolver(
                     {name: provider.default_model for name, provider in settings.providers.items()},
                     KINDS,
@@ -112,7 +108,7 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[Server, list[str]]]
                 settings.server,
                 _UNSUPPORTED[settings.defaults.unsupported_parameters],
             ),
-            Boundary(settings.server, Observer(metrics)),
+            Boundary(settings.server, Observer(metrics), provider_keys=settings.auth.provider_keys),
         )
         _expose(metrics, settings.metrics.listen, stack)
         try:

@@ -5,6 +5,7 @@ from time import monotonic
 from typing import Final
 
 from tokenwire.v1 import common_pb2 as pb
+from tokenwire_server.secret import Secret
 from tokenwire_server.unsupported import Unsupported
 
 UNBOUNDED: Final = float("inf")
@@ -35,6 +36,8 @@ class Call:
     arrived: float
     deadline: float = UNBOUNDED
     target: Target = NOWHERE
+    provider_key: Secret | None = None
+    """The caller's own key for the provider that the call goes to."""
     attempts: list[pb.Attempt] = field(default_factory=list)
     unsupported: Unsupported = field(default_factory=Unsupported)
     usage: pb.Usage | None = None

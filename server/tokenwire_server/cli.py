@@ -28,7 +28,8 @@ UNUSABLE: Final = 2
 INTERRUPTED: Final = 130
 
 NO_PROVIDER: Final = (
-    "no provider is configured: set OPENAI_API_KEY, or write [providers.openai] into tokenwire.toml"
+    "no provider is configured: set OPENAI_API_KEY or MISTRAL_API_KEY, "
+    "or write [providers.NAME] into tokenwire.toml"
 )
 
 T = TypeVar("T")

@@ -19,7 +19,7 @@ _SECONDS: Final = 30.0
 async def simulated(settings: Settings) -> AsyncIterator[Settings]:
     """The settings with the simulator as their providers; it runs until the context is left."""
     async with serving() as simulator:
-        yield with_simulator(settings, simulator.url)
+        yield with_simulator(settings, simulator.url, simulator.mistral_url)
 
 
 async def show(address: str) -> None:
@@ -33,7 +33,7 @@ async def show(address: str) -> None:
     payload = '{"messages":[{"role":"ROLE_USER","text":"' + _PROMPT + '"}]}'
     _say(f"\n\nServing on {address}. Try:\n")
     _say(f"  grpcurl -plaintext -d '{payload}' {address} tokenwire.v1.LLMService/ChatStream\n")
-    _say("For real answers set OPENAI_API_KEY and start again. Ctrl-C stops.\n")
+    _say("For real answers set OPENAI_API_KEY or MISTRAL_API_KEY and start again. Ctrl-C stops.\n")
 
 
 def _say(text: str) -> None:

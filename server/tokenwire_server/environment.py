@@ -48,6 +48,13 @@ PLAIN_PROVIDERS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "default_max_output_tokens": ("OPENAI_MAX_TOKENS", "OPENAI_DEFAULT_MAX_TOKENS"),
         "default_temperature": ("OPENAI_TEMPERATURE", "OPENAI_DEFAULT_TEMPERATURE"),
     },
+    "mistral": {
+        "api_key": ("MISTRAL_API_KEY",),
+        "base_url": ("MISTRAL_BASE_URL",),
+        "default_model": ("MISTRAL_MODEL", "MISTRAL_DEFAULT_MODEL"),
+        "default_max_output_tokens": ("MISTRAL_MAX_TOKENS", "MISTRAL_DEFAULT_MAX_TOKENS"),
+        "default_temperature": ("MISTRAL_TEMPERATURE", "MISTRAL_DEFAULT_TEMPERATURE"),
+    },
 }
 """Kind → the same for a provider of that kind and name. `api_key` decides whether it exists."""
 
@@ -113,7 +120,7 @@ class Tree:
         """Sets every value of nested tables."""
         waiting: list[tuple[tuple[str, ...], object]] = [((key,), value) for key, value in tables.items()]
         while waiting:
-            loc, value = waiting.pop()
+            loc, value = waiting.pop(0)
             if not isinstance(value, Mapping) or len(loc) == DEEPEST:
                 self.put(loc, value, Origin(source))
                 continue
@@ -143,7 +150,8 @@ class Tree:
 
 def dotted(loc: Loc) -> str:
     """The key at `loc` as it stands in a file."""
-    return ".".join(map(str, loc))
+    keys = (f"[{key}]" if isinstance(key, int) else f".{key}" for key in loc)
+    return "".join(keys).removeprefix(".")
 
 
 def twin(key: str) -> str:

@@ -5,49 +5,53 @@ sets `server.listen`. docs/settings.md is the reader's page.
 """
 
 import difflib
-import ipaddress
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal, get_args, get_origin
+from typing import Annotated, Final, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    PlainValidator,
-    ValidationError,
-    ValidationInfo,
-    WithJsonSchema,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from tokenwire_server import environment
+from tokenwire_server.catalog import Row as CatalogRow
+from tokenwire_server.catalog import check_rows
 from tokenwire_server.environment import Loc, Mistake, Tree, dotted, key_of, scrub, twin
+from tokenwire_server.provider_settings import (
+    CompatibleProvider,
+    MistralProvider,
+    OpenAIProvider,
+    Provider,
+    ProviderName,
+    Timeouts,
+)
 from tokenwire_server.secret import Secret
+from tokenwire_server.settings_types import (
+    DAY,
+    MIB,
+    Count,
+    Kind,
+    Plain,
+    Seconds,
+    Table,
+    Temperature,
+    Tokens,
+    Unsupported,
+    address,
+    is_loopback,
+    parsed,
+    split_list,
+)
 
 __all__ = [
-    "KEYS", "KINDS", "Auth", "Defaults", "Metrics", "Provider", "Secret", "Server", "Settings",
-    "SettingsError", "Timeouts", "address", "describe", "is_loopback", "load", "scrub",
+    "KEYS", "KINDS", "Auth", "CatalogRow", "CompatibleProvider", "Defaults", "Kind", "Metrics",
+    "MistralProvider", "OpenAIProvider", "Provider", "Secret", "Server", "Settings", "SettingsError",
+    "Timeouts", "address", "describe", "is_loopback", "load", "scrub",
 ]  # fmt: skip
 
 KINDS: Final = ("openai", "mistral")
 """Kinds of provider that a model's prefix may name, whether or not one is configured."""
-
-MIB: Final = 1024 * 1024
-DAY: Final = 86_400.0
-PORTS: Final = 65_535
-URL: Final = re.compile(
-    r"(?P<scheme>https?)://(?P<user>[^/?#]*@)?"
-    r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(?P<port>[0-9]{1,5}))?"
-    r"(/[!-\[\]-~]*)?",  # printable ASCII without the backslash, which parsers read in two ways
-    re.ASCII,
-)
 
 
 class SettingsError(Exception):
@@ -56,44 +60,6 @@ class SettingsError(Exception):
     def __init__(self, mistakes: Iterable[Mistake]) -> None:
         self.mistakes = tuple(mistakes)
         super().__init__("\n".join(map(str, self.mistakes)))
-
-
-def _secret(value: object, info: ValidationInfo) -> Secret:
-    if isinstance(value, Secret):
-        return value
-    if not isinstance(value, str):
-        raise ValueError("must be a text; write env:NAME, file:/path or the secret in quotes")  # noqa: TRY004 (pydantic takes ValueError)
-    return Secret.parse(value, info.context or {})
-
-
-def address(text: str) -> tuple[str, int]:
-    """Host (without brackets) and port of `host:port` or `[v6]:port`; ValueError for anything else."""
-    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})", text)
-    try:
-        if match and int(match[3]) <= PORTS:
-            return str(ipaddress.IPv6Address(match[1])) if match[1] else match[2].lower(), int(match[3])
-    except ipaddress.AddressValueError:
-        pass
-    raise ValueError(f"{text!r} is no address; write host:port or [v6]:port, such as 127.0.0.1:50051")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches `host`: localhost, 127.0.0.0/8, ::1."""
-    try:
-        return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _split_list(value: object) -> object:
-    """A list from one text, as environment variables give it: JSON, or separated by commas."""
-    if not isinstance(value, str):
-        return value
-    try:
-        parsed = json.loads(value)
-    except (ValueError, RecursionError):
-        parsed = None
-    return parsed if isinstance(parsed, list) else [part.strip() for part in value.split(",")]
 
 
 def _listeners(listen: tuple[str, ...]) -> tuple[str, ...]:
@@ -124,57 +90,11 @@ def _metrics_listener(text: str) -> str:
     return text
 
 
-def _base_url(text: str) -> str:
-    # Never repeats the URL: what is wrong with it may be a password.
-    place, *extra = re.split(r"[?#]", text, maxsplit=1)
-    url = URL.fullmatch(place)
-    if url is None or int(url["port"] or 0) > PORTS:
-        raise ValueError("is no http or https URL; write one such as https://api.openai.com/v1")
-    if url["user"]:
-        raise ValueError("has a user name or password in it; put the key into api_key")
-    if extra:
-        raise ValueError("has a query or fragment; end it after the path")
-    if url["scheme"] == "http" and not is_loopback(url["host"].strip("[]")):
-        raise ValueError("sends the key unencrypted; use https (http is for loopback hosts only)")
-    return text.rstrip("/")
-
-
-def _plain(text: str) -> str:
-    if text != text.strip() or not (text.isascii() and text.isprintable()):
-        raise ValueError("has an outer space, a line break or a character outside ASCII; correct it")
-    return text
-
-
-def _provider_name(name: str) -> str:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,31}", name):
-        raise ValueError("is no provider's name; use 1 to 32 of a-z, 0-9, _ and -, first a letter or digit")
-    return name
-
-
-Seconds = Annotated[float, Field(gt=0, le=DAY)]
-Count = Annotated[int, Field(gt=0, lt=2**31)]
-Tokens = Annotated[int, Field(ge=0, lt=2**31)]
-"""0 = not sent, whatever a weaker default says."""
-Temperature = Annotated[float, Field(ge=0, le=2)]
-Plain = Annotated[str, Field(max_length=256), AfterValidator(_plain)]
-ProviderName = Annotated[str, AfterValidator(_provider_name)]
-SecretText = Annotated[
-    Secret,
-    PlainValidator(_secret),
-    PlainSerializer(lambda _: "***", return_type=str),
-    WithJsonSchema({"type": "string"}),
-]
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
-
-
-class Server(_Table):
+class Server(Table):
     """The gRPC side. Sizes are checked per request."""
 
     listen: Annotated[
-        tuple[str, ...], Field(min_length=1), BeforeValidator(_split_list), AfterValidator(_listeners)
+        tuple[str, ...], Field(min_length=1), BeforeValidator(split_list), AfterValidator(_listeners)
     ] = ("127.0.0.1:50051",)
     drain_seconds: Annotated[float, Field(ge=0, le=DAY)] = 30.0
     """Grace for calls in flight when the server stops."""
@@ -187,54 +107,31 @@ class Server(_Table):
     max_deadline_seconds: Seconds = 3600.0
 
 
-class Auth(_Table):
+class Auth(Table):
     """Who may call. None = nobody decided, which only loopback and unix listeners accept."""
 
     mode: Literal["none"] | None = None
+    provider_keys: bool = False
+    """Whether callers may bring their own provider key, in the metadata x-tokenwire-provider-key."""
 
 
-class Metrics(_Table):
+class Metrics(Table):
     """Prometheus' side."""
 
     listen: Annotated[str, AfterValidator(_metrics_listener)] = "127.0.0.1:9464"
     """Empty or "off" = no metrics; "off" because an empty variable counts as unset."""
 
 
-class Defaults(_Table):
+class Defaults(Table):
     """What a call gets that does not say; a provider's own defaults come first."""
 
     model: Plain = ""
-    unsupported_parameters: Literal["reject", "drop", "drop_sampling"] = "drop_sampling"
+    unsupported_parameters: Unsupported = "drop_sampling"
     max_output_tokens: Tokens | None = None
     temperature: Temperature | None = None
 
 
-class Timeouts(_Table):
-    """Seconds a provider is waited for."""
-
-    connect: Seconds = 5.0
-    first_token: Seconds = 60.0
-    idle: Seconds = 60.0
-    total: Seconds = 600.0
-
-
-class Provider(_Table):
-    """A provider of kind `openai`. A second kind becomes a second model, told apart by `kind`."""
-
-    kind: Literal["openai"]
-    api_key: SecretText
-    base_url: Annotated[str, AfterValidator(_base_url)] = "https://api.openai.com/v1"
-    organization: Plain = ""
-    project: Plain = ""
-    default_model: Plain = ""
-    default_max_output_tokens: Tokens | None = None
-    default_temperature: Temperature | None = None
-    timeouts: Timeouts = Timeouts()
-    max_event_bytes: Count = 4 * MIB
-    max_response_bytes: Count = 32 * MIB
-
-
-class Settings(_Table):
+class Settings(Table):
     """All of it."""
 
     server: Server = Server()
@@ -242,6 +139,8 @@ class Settings(_Table):
     metrics: Metrics = Metrics()
     defaults: Defaults = Defaults()
     providers: dict[ProviderName, Provider] = Field(default_factory=dict)
+    catalog: Annotated[tuple[CatalogRow, ...], BeforeValidator(parsed), AfterValidator(check_rows)] = ()
+    """What is known of models, besides catalog.toml and before it."""
     environment: Plain = "development"
 
     @property
@@ -253,20 +152,30 @@ class Settings(_Table):
 def _keys(table: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
     for name, info in table.model_fields.items():
         key, inner = prefix + name, info.annotation
-        if get_origin(inner) is dict:
-            key, inner = f"{key}.*", get_args(inner)[1]
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
+        if key == "providers":
+            for keys in PROVIDER_KEYS.values():
+                yield from keys.items()
+        elif isinstance(inner, type) and issubclass(inner, BaseModel):
             yield from _keys(inner, f"{key}.")
         else:
             yield key, info
 
 
+PROVIDER_KEYS: Final[Mapping[str, Mapping[str, FieldInfo]]] = {
+    "openai": dict(_keys(OpenAIProvider, "providers.*.")),
+    "mistral": dict(_keys(MistralProvider, "providers.*.")),
+    "openai_compatible": dict(_keys(CompatibleProvider, "providers.*.")),
+}
+"""Kind → the keys of a provider of that kind."""
+
 KEYS: Final[Mapping[str, FieldInfo]] = dict(_keys(Settings))
 """Every key there is; `providers.*.kind` stands for that of each provider."""
 
+ANY_KIND: Final = '"openai", "mistral" or "openai_compatible"'
 MISSING: Final = {
-    "kind": 'write kind = "openai"',
+    "kind": f"write kind = {ANY_KIND}",
     "api_key": 'write api_key = "env:NAME", "file:/path" or the key itself',
+    "base_url": 'write one such as base_url = "http://127.0.0.1:8080/v1"',
 }
 
 
@@ -309,15 +218,8 @@ def _validate(tree: Tree, variables: Mapping[str, str], mistakes: list[Mistake])
 
 def _rules(settings: Settings) -> Iterator[tuple[Loc, str, str]]:
     """What is wrong between two tables: the key to change, the other table, and a sentence."""
+    yield from _open_rules(settings)
     listen = settings.server.listen
-    for text in listen if settings.auth.mode is None else ():
-        if not text.startswith("unix:") and not is_loopback(address(text)[0]):
-            fix = 'if a mesh or a firewall protects it, set auth.mode = "none"; else listen on 127.0.0.1'
-            yield (
-                ("server", "listen"),
-                "auth",
-                f"lets other machines in at {text} without authentication; {fix}",
-            )
     metrics = settings.metrics.listen
     if metrics and _place(metrics) in map(_place, listen):
         yield ("metrics", "listen"), "server", f"is {metrics}, where calls are served; choose another port"
@@ -332,25 +234,58 @@ def _rules(settings: Settings) -> Iterator[tuple[Loc, str, str]]:
             yield loc, "providers", f"names the provider {prefix}, which is not configured; {fix}"
 
 
+def _open_rules(settings: Settings) -> Iterator[tuple[Loc, str, str]]:
+    """The same, of listeners that other machines reach."""
+    for text in settings.server.listen:
+        if text.startswith("unix:") or is_loopback(address(text)[0]):
+            continue
+        if settings.auth.mode is None:
+            fix = 'if a mesh or a firewall protects it, set auth.mode = "none"; else listen on 127.0.0.1'
+            reason = f"lets other machines in at {text} without authentication; {fix}"
+            yield ("server", "listen"), "auth", reason
+        if settings.auth.provider_keys:
+            fix = "set auth.provider_keys = false, or in server.listen only 127.0.0.1 and unix:/path"
+            reason = f"lets provider keys cross the network unencrypted to server.listen {text}; {fix}"
+            yield ("auth", "provider_keys"), "server", reason
+
+
 def _mistake(detail: ErrorDetails, tree: Tree) -> Mistake:
-    loc = tuple(key for key in detail["loc"] if key != "[key]")
+    loc, kind = _place_of(detail["loc"])
     where = tree.where(loc)
     match detail["type"]:
         case "value_error":
             return Mistake(where, str(detail["ctx"]["error"]))
         case "missing":
-            origin = tree.origin(loc)
-            given = f"{dotted(loc)} ({origin.source})" if origin else dotted(loc)
-            return Mistake(given, f"is missing; {MISSING[str(loc[-1])]}")
+            return _missing(loc, MISSING.get(str(loc[-1]), "add it"), tree)
+        case "union_tag_not_found":
+            return _missing((*loc, "kind"), MISSING["kind"], tree)
+        case "union_tag_invalid":
+            return Mistake(tree.where((*loc, "kind")), f"must be {ANY_KIND}")
         case "extra_forbidden":
-            return Mistake(where, f"is no setting; {_did_you_mean(loc, tree)}")
-        case "model_type" | "dict_type":
+            return Mistake(where, _unknown(loc, kind, tree))
+        case "model_type" | "model_attributes_type" | "dict_type":
             return Mistake(where, "is a table, not a value; set the keys in it")
         case _:
-            field = KEYS.get(_pattern(loc))
+            field = PROVIDER_KEYS.get(kind, KEYS).get(_pattern(loc))
             default = field.default if field and not field.is_required() else None
             hint = f"; the default is {default}" if default not in (None, "") else ""
-            return Mistake(where, detail["msg"].replace("Input should", "must") + hint)
+            text = re.sub("^(Input|String|Value) should", "must", detail["msg"])
+            text = text.replace("a valid tuple", "a list")
+            return Mistake(where, text + hint)
+
+
+def _place_of(loc: Loc) -> tuple[Loc, str]:
+    """The way to a value as it is written, and the kind of the provider that it lies in."""
+    loc = tuple(key for key in loc if key != "[key]")
+    if loc[0] == "providers" and len(loc) > 2:  # here pydantic names the member of the union
+        return (*loc[:2], *loc[3:]), str(loc[2])
+    return loc, ""
+
+
+def _missing(loc: Loc, fix: str, tree: Tree) -> Mistake:
+    origin = tree.origin(loc)
+    given = f"{dotted(loc)} ({origin.source})" if origin else dotted(loc)
+    return Mistake(given, f"is missing; {fix}")
 
 
 def _pattern(loc: Loc) -> str:
@@ -360,17 +295,27 @@ def _pattern(loc: Loc) -> str:
     return dotted(loc)
 
 
-def _did_you_mean(loc: Loc, tree: Tree) -> str:
+def _known(loc: Loc, kind: str) -> list[str]:
+    """Keys that may have been meant."""
+    if loc[0] == "catalog" and len(loc) > 1:
+        return [dotted((*loc[:2], name)) for name in CatalogRow.model_fields]
+    provider = loc[1] if len(loc) > 2 else ""
+    return [name.replace("*", str(provider)) for name in PROVIDER_KEYS.get(kind, KEYS)]
+
+
+def _unknown(loc: Loc, kind: str, tree: Tree) -> str:
+    """What to say of a key that is none."""
+    if kind and _pattern(loc) in KEYS:
+        return f'is no setting of kind "{kind}"; remove it'
     origin = tree.origin(loc)
     variable = origin.variable if origin else ""
     key = key_of(variable) if variable else dotted(loc).lower()
-    provider = loc[1] if len(loc) > 2 else ""
-    known = [name.replace("*", str(provider)) for name in KEYS]
+    known = _known(loc, kind)
     tables = [] if variable else [name.rpartition(".")[0] for name in known]
     near = difflib.get_close_matches(key, known + tables, n=1)
     if not near:
-        return "remove it"
-    return f"did you mean {twin(near[0]) if variable else near[0]}?"
+        return "is no setting; remove it"
+    return f"is no setting; did you mean {twin(near[0]) if variable else near[0]}?"
 
 
 def describe(settings: Settings) -> str:
@@ -383,12 +328,27 @@ def describe(settings: Settings) -> str:
         ("defaults", _listed(settings.defaults)),
     ]
     rows += [(f"provider {name}", _listed(provider)) for name, provider in settings.providers.items()]
+    if settings.catalog:
+        rows.append(("catalog", ", ".join(" ".join(row.rule) for row in settings.catalog)))
     return "\n".join(f"{name:<18} {text}" for name, text in rows)
 
 
 def _listed(table: BaseModel) -> str:
-    values = {name: "set" if isinstance(value, Secret) else value for name, value in table}
-    shown = {
-        name: value for name, value in values.items() if isinstance(value, str | int | float) and value != ""
-    }
+    values = {name: _shown(value) for name, value in table}
+    first = sorted(values, key=lambda name: name not in ("kind", "api_key"))
+    shown = {name: values[name] for name in first if values[name] != ""}
     return ", ".join(f"{name} {value}" for name, value in shown.items())
+
+
+def _shown(value: object) -> str:
+    match value:
+        case Secret():
+            return "set"
+        case dict():
+            return " ".join(value)
+        case None | False | BaseModel():
+            return ""
+        case True:
+            return "true"
+        case _:
+            return str(value)

@@ -37,6 +37,11 @@ class Unsupported:
         """A content part that another provider made and only that one understands: always left out."""
         self._warn(pb.WARNING_CODE_PART_DROPPED, path, text)
 
+    def foreign_state(self, path: str) -> None:
+        """What a part holds for the provider that made it, when another one is called."""
+        text = "It was made by another provider, and means nothing to this one."
+        self._warn(pb.WARNING_CODE_PROVIDER_STATE_DROPPED, path, text)
+
     def _refuse_unless_dropped(self, path: str, text: str) -> None:
         match self.mode:
             case pb.UNSUPPORTED_PARAMETERS_DROP:

@@ -45,7 +45,7 @@ def _show(findings: Findings, out: Console) -> None:
     for row in report.rows(findings):
         table.add_row(*row)
     out.print(table)
-    out.print(report.caption(), highlight=False)
+    out.print(report.caption(findings), highlight=False)
 
 
 def _void(why: str, say: Console) -> int:
@@ -61,6 +61,8 @@ def main() -> int:
         findings = asyncio.run(_run(arguments, say))
     except (BenchError, TimeoutError) as error:
         return _void(str(error) or f"not done after {_MOST_SECONDS:.0f} s", say)
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        return _void("interrupted", say)
     if findings.doubts and not arguments.quick:
         return _void("; ".join(findings.doubts), say)
     _show(findings, out)
@@ -70,7 +72,7 @@ def main() -> int:
     file.write_bytes(report.as_json(findings, options))
     out.print(f"written to {file}", soft_wrap=True, highlight=False)
     if arguments.write_docs:
-        block = f"{report.markdown(report.rows(findings))}\n\n{report.caption()}"
+        block = f"{report.markdown(report.rows(findings))}\n\n{report.caption(findings)}"
         report.DOCS.write_text(report.with_block(report.DOCS.read_text(), block))
     return 0
 

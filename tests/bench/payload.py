@@ -13,6 +13,8 @@ PACED: Final = "bench-paced"
 TOKENS: Final = 64
 PACE: Final = 0.020
 """Seconds between two tokens of PACED."""
+CYCLE: Final = (TOKENS + 1) * PACE
+"""Seconds that a stream of PACED takes."""
 PIECES: Final = tuple(f" w{index:03}" for index in range(TOKENS))
 WIDTH: Final = len(PIECES[0])
 STREAMED: Final = "".join(PIECES)

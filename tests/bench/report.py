@@ -50,6 +50,8 @@ def rows(findings: Findings) -> list[Row]:
 
 
 def _spread(spread: Spread, digits: int = 0) -> str:
+    if spread.low == spread.high:
+        return f"{spread.median:.{digits}f}"
     return f"{spread.median:.{digits}f} ({spread.low:.{digits}f} to {spread.high:.{digits}f})"
 
 
@@ -146,17 +148,20 @@ def as_json(findings: Findings, options: dict[str, object]) -> bytes:
         "access_lines": findings.access_lines,
         "calls": findings.calls,
         "doubts": findings.doubts,
+        "notes": findings.notes,
         "table": [HEADS, *rows(findings)],
     }
     return orjson.dumps(document, option=orjson.OPT_INDENT_2)
 
 
-def caption() -> str:
-    """One sentence under the table."""
+def caption(findings: Findings) -> str:
+    """What stands under the table."""
     found = facts()
     state = f"commit {found['commit']}{', changed' if found['changed'] else ''}"
     versions = f"Python {found['python']}, grpcio {version('grpcio')}, aiohttp {version('aiohttp')}"
-    return f"{found['time']}, {state}; {found['machine']}; {versions}. Median (least to most) of the runs."
+    notes = "".join(f" {note}." for note in (*findings.doubts, *findings.notes))
+    head = f"{found['time']}, {state}; {found['machine']}; {versions}."
+    return f"{head} Median (least to most) of the runs.{notes}"
 
 
 def with_block(page: str, block: str) -> str:

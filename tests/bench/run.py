@@ -9,13 +9,15 @@ from typing import Final
 
 import orjson
 
-from .load import DRAIN_SECONDS, Job
+from .job import DRAIN_SECONDS, Job
 from .measure import Spread, Window, memory_mib
 from .processes import BenchError, Cores, Gateway, Module
 from .scenarios import Pair, Result, Scenario
 
 _MOST: Final = 0.9
 """Of its core: who has more is saturated."""
+_FOREIGN: Final = 0.1
+"""Of the servers' core: more than that is worth saying."""
 
 
 @dataclass(slots=True)
@@ -32,7 +34,9 @@ class Findings:
     """Those in the gateway's windows; its access log has at least as many lines."""
     access_lines: int = 0
     doubts: list[str] = field(default_factory=list)
-    """Why figures may not be what they seem."""
+    """Why the run does not show what the gateway can do."""
+    notes: list[str] = field(default_factory=list)
+    """What else a reader should know."""
 
     @property
     def start(self) -> Spread:
@@ -93,7 +97,7 @@ async def run(scenarios: Sequence[Scenario], starts: int, say: Callable[[str], N
     """The findings; `say` is told how far it is. Raises BenchError."""
     findings = Findings(Cores.choose())
     if not findings.cores.apart:
-        findings.doubts.append("one core only: the servers shared it with load and upstream")
+        findings.notes.append("One core only: the servers shared it with load and upstream")
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         bench = Bench(Path(folder), findings.cores)
         async with bench.running(starts) as findings.starts:
@@ -121,19 +125,18 @@ async def _scenario(
         findings.calls += pair.gateway.calls
         pairs.append(pair)
     result = Result(scenario, pairs)
-    findings.doubts += _doubts(result, findings.cores)
+    if held := _held_back(scenario, [pair.gateway for pair in pairs], findings.cores):
+        findings.doubts.append(f"{scenario.title}: load and upstream held the gateway back ({held})")
+    if held := _held_back(scenario, [pair.reference for pair in pairs], findings.cores):
+        findings.notes.append(f"{scenario.title}: the reference could have done more ({held})")
+    if (foreign := max(result.reference.foreign.median, result.gateway.foreign.median)) > _FOREIGN:
+        findings.notes.append(f"{scenario.title}: other processes had {foreign:.0%} of the servers' core")
     return result
 
 
-def _doubts(result: Result, cores: Cores) -> list[str]:
-    """A server that waits for the load generator or the upstream does not show what it can do."""
-    if not result.scenario.saturates:
-        return []
-    doubts = []
-    for name in ("reference", "gateway"):
-        windows: list[Window] = [getattr(pair, name) for pair in result.pairs]
-        held = [w for w in windows if cores.strain(w) > _MOST and w.share() < _MOST]
-        if len(held) * 2 > len(windows):
-            shares = f"{cores.strain(held[0]):.0%} of a core against {held[0].share():.0%}"
-            doubts.append(f"{result.scenario.name}: load and upstream held the {name} back ({shares})")
-    return doubts
+def _held_back(scenario: Scenario, windows: Sequence[Window], cores: Cores) -> str:
+    """How a server waited for load and upstream in most runs, where it should not; empty when it did not."""
+    held = [window for window in windows if cores.strain(window) > _MOST and window.share() < _MOST]
+    if not scenario.saturates or len(held) * 2 <= len(windows):
+        return ""
+    return f"{cores.strain(held[0]):.0%} of their core against {held[0].share():.0%} of its own"

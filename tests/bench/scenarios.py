@@ -5,10 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Final, Self
 
 from .measure import Spread, Window
-from .payload import BURST, CHAT, PACE, PACED, TOKENS
+from .payload import BURST, CHAT, CYCLE, PACE, PACED
 
-CYCLE: Final = (TOKENS + 1) * PACE
-"""Seconds that a paced stream takes."""
 _LIGHT: Final = 0.3
 """Of what the saturated gateway could do."""
 
@@ -37,11 +35,11 @@ FULL: Final = (
     Scenario("chat", "Chat, saturated", CHAT, "call", rounds=7, seconds=2.0, budget=1.9),
     Scenario("burst", "ChatStream, burst", BURST, "token", rounds=7, seconds=2.0, budget=0.45),
     Scenario(
-        "paced", f"ChatStream, 50 at {PACE * 1000:.0f} ms", PACED, "token", rounds=5, seconds=3 * CYCLE,
+        "paced", f"ChatStream, 50 at {PACE * 1000:.0f} ms", PACED, "token", rounds=4, seconds=3 * CYCLE,
         warm=CYCLE + 0.2, slots=50, saturates=False, budget=1.8,
     ),
     Scenario(
-        "light", "Chat at 30 % load", CHAT, "call", rounds=5, seconds=2.0, light=True, saturates=False,
+        "light", "Chat at 30 % load", CHAT, "call", rounds=5, seconds=1.5, light=True, saturates=False,
     ),
 )  # fmt: skip
 

@@ -14,11 +14,13 @@ from openai import AsyncOpenAI
 from tokenwire.v1 import chat_pb2 as pb
 from tokenwire_server.backend import Backend
 from tokenwire_server.call import Call, Target, now
+from tokenwire_server.catalog import load
 from tokenwire_server.providers.http import HttpClient
 from tokenwire_server.providers.registry import provider_backend
-from tokenwire_server.settings import Defaults, Provider
+from tokenwire_server.settings import Defaults, OpenAIProvider
 
-MODEL = "gpt-4o-mini"
+MODEL = "unlisted-model"
+"""One that the catalog does not know, so that nothing but the codec decides what is sent."""
 
 _UNARY = {
     "id": "chatcmpl-1",
@@ -106,12 +108,14 @@ async def capturing() -> AsyncIterator[Capture]:
 
 
 @asynccontextmanager
-async def gateway(url: str, defaults: Defaults | None = None, **settings: object) -> AsyncIterator[Backend]:
+async def gateway(url: str, defaults: Defaults | None = None, **settings: Any) -> AsyncIterator[Backend]:
     """A provider of ours as the server makes it, with its base URL at `url`."""
     provider = {"kind": "openai", "api_key": "sk-test", "base_url": url, **settings}
     http = HttpClient()
     try:
-        yield provider_backend("openai", Provider.model_validate(provider), defaults or Defaults(), http)
+        yield provider_backend(
+            "openai", OpenAIProvider.model_validate(provider), defaults or Defaults(), http, load()
+        )
     finally:
         await http.close()
 

@@ -184,7 +184,6 @@ REST = [
     _case("service tier", {"service_tier": "flex"}, service_tier="flex"),
     _case("cache key", {"prompt_cache_key": "tenant-7"}, prompt_cache_key="tenant-7"),
     _case("end user", {"safety_identifier": "u-1"}, end_user_id="u-1"),
-    _case("another model", {"model": "gpt-4o-mini"}, model="openai/gpt-4o-mini"),
     _case(
         "provider options for typed parameters",
         {

@@ -36,13 +36,13 @@ async def test_a_bare_request_holds_nothing_but_model_and_messages(
     backend: Backend, capture: Capture
 ) -> None:
     body = await body_of(backend, capture, pb.ChatRequest(messages=[ASK]))
-    assert body == b'{"model":"gpt-4o-mini","messages":[{"role":"user","content":"And now?"}]}'
+    assert body == b'{"model":"unlisted-model","messages":[{"role":"user","content":"And now?"}]}'
 
 
 async def test_a_stream_asks_for_usage_and_no_padding(backend: Backend, capture: Capture) -> None:
     await our_stream(backend, pb.ChatRequest(messages=[ASK]))
     assert capture.only().json == {
-        "model": "gpt-4o-mini",
+        "model": "unlisted-model",
         "messages": [{"role": "user", "content": "And now?"}],
         "stream": True,
         "stream_options": {"include_usage": True, "include_obfuscation": False},

@@ -13,6 +13,7 @@ from tokenwire_server.simulator import Simulator
 CHAT = "/v1/chat/completions"
 KEY = {"authorization": "Bearer sk-test"}
 Body = dict[str, object]
+Headers = Mapping[str, str]
 
 
 def chat(prompt: str = "Say something.", **parameters: object) -> Body:
@@ -100,6 +101,18 @@ async def connected(
         yield Connection(reader, writer)
     finally:
         writer.transport.abort()
+
+
+def events(body: bytes, end: bytes = b"\n") -> list[bytes]:
+    """The events of a whole stream; comments are events too."""
+    assert body.endswith(end * 2)
+    return body.split(end * 2)[:-1]
+
+
+def chunks(body: bytes, end: bytes = b"\n") -> list[Body]:
+    """The JSON of a whole stream."""
+    data = [event.rpartition(b"data: ")[2] for event in events(body, end)]
+    return [json.loads(text) for text in data if text.startswith(b"{")]
 
 
 async def request(

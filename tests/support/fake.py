@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import pytest
 import structlog
 from grpc import aio
 from support.gateway import CHANNEL, Lines
@@ -61,11 +60,11 @@ async def served(backend: Backend) -> AsyncIterator[Served]:
     """Serves LLMService over a backend, for the provider names `openai` and `fake`."""
     settings = Settings.model_validate({"server": {"listen": ["127.0.0.1:0"]}}).server
     lines, metrics = Lines(), Metrics()
-    boundary = Boundary(settings, Observer(metrics))
+    structlog.configure(processors=[lines])
+    boundary = Boundary(settings, Observer(metrics), provider_keys=False)
     resolver = Resolver({"openai": "", "fake": ""}, ("openai", "mistral"), "fake/model")
     servicer = LLMServicer(backend, resolver, settings, common_pb2.UNSUPPORTED_PARAMETERS_DROP_SAMPLING)
     server = Server(settings, servicer, boundary)
-    structlog.configure(processors=[lines])
     try:
         (address,) = await server.start()
         async with aio.insecure_channel(address, options=CHANNEL) as channel:
@@ -82,7 +81,3 @@ def raising(error: BaseException) -> FakeBackend:
         raise error
 
     return FakeBackend(answer)
-
-
-def unused(*_: object) -> None:
-    pytest.fail("must not be called")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tokenwire_server.settings import (
+    OpenAIProvider,
     Settings,
     SettingsError,
     load,
@@ -13,6 +14,13 @@ from tokenwire_server.settings import (
 
 KEY = "sk-canary-0123456789"
 OPENAI = f'[providers.openai]\nkind = "openai"\napi_key = "{KEY}"\n'
+
+
+def openai(found: Settings) -> OpenAIProvider:
+    """The provider `openai`, which must be one of that kind."""
+    provider = found.providers["openai"]
+    assert isinstance(provider, OpenAIProvider)
+    return provider
 
 
 class Place:

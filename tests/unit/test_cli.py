@@ -78,7 +78,7 @@ def test_serve_without_a_provider_exits_2_with_a_hint() -> None:
     code, out, err = tokenwire("serve")
     assert (code, out) == (2, "")
     assert err == (
-        "error: no provider is configured: set OPENAI_API_KEY, or write [providers.openai] "
+        "error: no provider is configured: set OPENAI_API_KEY or MISTRAL_API_KEY, or write [providers.NAME] "
         "into tokenwire.toml; or try --demo\n"
     )
 
@@ -90,7 +90,9 @@ def test_serve_passes_settings_and_the_exit_code_on(served: App) -> None:
     assert result.exit_code == 7
     ((settings, demo),) = served.served
     assert settings.server.listen == ("127.0.0.1:1", "unix:/run/t")
-    assert settings.providers["openai"].api_key.reveal() == KEY
+    provider = settings.providers["openai"]
+    assert provider.api_key
+    assert provider.api_key.reveal() == KEY
     assert not demo  # there is a provider
 
 

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from unit.settings_place import KEY, OPENAI, Place, place
+from unit.settings_place import KEY, OPENAI, Place, openai, place
 
 from tokenwire_server import environment
 from tokenwire_server.settings import (
@@ -34,7 +34,7 @@ def test_without_any_source_all_is_default(tmp_path: Path) -> None:
 
 
 def test_a_key_in_the_environment_makes_the_provider(place: Place) -> None:
-    provider = place.load(environ={"OPENAI_API_KEY": KEY}).providers["openai"]
+    provider = openai(place.load(environ={"OPENAI_API_KEY": KEY}))
     assert provider.api_key.reveal() == KEY
     assert provider.base_url == "https://api.openai.com/v1"
     assert provider.timeouts.model_dump() == {"connect": 5, "first_token": 60, "idle": 60, "total": 600}
@@ -56,7 +56,7 @@ def test_every_plain_variable_fills_its_key(place: Place) -> None:
             "ENVIRONMENT": "production",
         }
     )
-    provider = found.providers["openai"]
+    provider = openai(found)
     assert provider.base_url == "https://eu.api.openai.com/v1"
     assert (provider.organization, provider.project) == ("org-1", "proj-1")
     assert (provider.default_model, provider.default_max_output_tokens) == ("gpt-4o", 2000)
@@ -80,15 +80,14 @@ def test_every_plain_variable_fills_its_key(place: Place) -> None:
 )
 def test_the_first_of_a_keys_plain_variables_wins(place: Place, strong: str, weak: str, key: str) -> None:
     both = {"OPENAI_API_KEY": KEY, strong: "strong", weak: "weak"}
-    assert getattr(place.load(environ=both).providers["openai"], key) == "strong"
+    assert getattr(openai(place.load(environ=both)), key) == "strong"
     # Set to nothing is not set.
-    assert getattr(place.load(environ=both | {strong: ""}).providers["openai"], key) == "weak"
+    assert getattr(openai(place.load(environ=both | {strong: ""})), key) == "weak"
 
 
 def test_plain_provider_variables_stay_out_of_a_provider_of_the_file(place: Place) -> None:
-    provider = place.load(
-        OPENAI, {"OPENAI_API_KEY": "other", "OPENAI_BASE_URL": "https://elsewhere.example"}
-    ).providers["openai"]
+    stray = {"OPENAI_API_KEY": "other", "OPENAI_BASE_URL": "https://elsewhere.example"}
+    provider = openai(place.load(OPENAI, stray))
     assert provider.api_key.reveal() == KEY
     assert provider.base_url == "https://api.openai.com/v1"
 
@@ -114,8 +113,8 @@ def test_sources_are_merged_key_by_key(place: Place) -> None:
         OPENAI + "timeouts.connect = 1\n",
         {"TOKENWIRE_PROVIDERS__OPENAI__TIMEOUTS__TOTAL": "9", "TOKENWIRE_SERVER__REFLECTION": "false"},
     )
-    assert found.providers["openai"].timeouts.connect == 1
-    assert found.providers["openai"].timeouts.total == 9
+    assert openai(found).timeouts.connect == 1
+    assert openai(found).timeouts.total == 9
     assert not found.server.reflection
 
 
@@ -150,7 +149,7 @@ OPENAI_MODEL="gpt-4o"
 OPENAI_ORG = org-1 # mine
 OPENAI_PROJECT=
 """
-    provider = place.load(dotenv=dotenv).providers["openai"]
+    provider = openai(place.load(dotenv=dotenv))
     assert provider.api_key.reveal() == KEY
     assert (provider.default_model, provider.organization, provider.project) == ("gpt-4o", "org-1", "")
 
@@ -219,4 +218,4 @@ def test_the_example_is_all_comments_and_loads_when_they_are_taken_off(place: Pl
     place.write("elsewhere.toml", "")
     found = place.load(dotenv=dotenv.replace("/etc/tokenwire/tokenwire.toml", "elsewhere.toml"))
     assert found.defaults.max_output_tokens == 1024
-    assert found.providers["openai"].default_temperature == 0.7
+    assert openai(found).default_temperature == 0.7

@@ -84,7 +84,12 @@ def test_a_value_in_the_place_of_a_table_is_a_mistake(place: Place) -> None:
 
 def test_what_is_missing_is_named_by_its_key_though_a_variable_made_the_table(place: Place) -> None:
     found = place.mistakes(environ={"TOKENWIRE_PROVIDERS__OPENAI__API_KEY": KEY})
-    assert found == ['providers.openai.kind (environment): is missing; write kind = "openai"']
+    assert found == [
+        (
+            "providers.openai.kind (environment): is missing; "
+            'write kind = "openai", "mistral" or "openai_compatible"'
+        )
+    ]
 
 
 @pytest.mark.parametrize(

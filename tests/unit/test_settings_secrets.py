@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from unit.settings_place import KEY, OPENAI, Place, place
+from unit.settings_place import KEY, OPENAI, Place, openai, place
 
 from tokenwire_server import secret
 from tokenwire_server.settings import (
-    Provider,
+    OpenAIProvider,
     Secret,
     Settings,
     describe,
@@ -27,14 +27,14 @@ def test_a_secret_comes_from_a_variable_or_a_file(place: Place) -> None:
 
     def key(text: str, environ: Mapping[str, str], dotenv: str = "") -> str:
         toml = OPENAI.replace(KEY, text)
-        return place.load(toml, environ, dotenv).providers["openai"].api_key.reveal()
+        return openai(place.load(toml, environ, dotenv)).api_key.reveal()
 
     assert key("env:MY_KEY", {"MY_KEY": KEY}) == KEY
     assert key("env:MY_KEY", {}, f"MY_KEY={KEY}") == KEY
     assert key("env:MY_KEY", {"MY_KEY": KEY}, "MY_KEY=other") == KEY
     assert key(f"file:{path}", {}) == KEY
     assert key("env:MY_KEY", {"MY_KEY": f"file:{path}"}) == KEY
-    assert place.load(environ={"OPENAI_API_KEY": f"file:{path}"}).providers["openai"].api_key.reveal() == KEY
+    assert openai(place.load(environ={"OPENAI_API_KEY": f"file:{path}"})).api_key.reveal() == KEY
 
 
 @pytest.mark.parametrize(
@@ -139,11 +139,11 @@ def test_a_file_that_goes_bad_keeps_the_last_good_secret_and_is_logged_once(
 
 def test_a_secret_shows_in_nothing(place: Place) -> None:
     found = place.load(OPENAI)
-    key = found.providers["openai"].api_key
+    key = openai(found).api_key
     shown = [
         *(repr(key), str(key), f"{key}", f"{key!s:>40}", f"{[key]}"),
         *(repr(found), str(found), describe(found)),
-        *(str(found.model_dump()), found.model_dump_json(), str(dict(found.providers["openai"]))),
+        *(str(found.model_dump()), found.model_dump_json(), str(dict(openai(found)))),
         json.dumps(Settings.model_json_schema()),
     ]
     assert not [text for text in shown if KEY in text]
@@ -158,7 +158,7 @@ def test_a_secret_cannot_be_pickled_or_copied(leak: object) -> None:
 
 
 def test_a_provider_is_made_in_code_as_well() -> None:
-    provider = Provider(kind="openai", api_key=Secret(KEY), base_url="http://127.0.0.1:1/v1")
+    provider = OpenAIProvider(kind="openai", api_key=Secret(KEY), base_url="http://127.0.0.1:1/v1")
     assert provider.api_key.reveal() == KEY
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from tokenwire.v1 import chat_pb2 as pb
 from tokenwire_server.providers.message import assistant_message, without_text
+from tokenwire_server.providers.state import pack
 
 _MAX_DELTA: Final = 16 * 1024
 """Code points in one delta: at most 64 KiB in UTF-8."""
@@ -58,6 +59,15 @@ def _arguments(part: pb.ContentPart, text: str) -> None:
     part.tool_call.arguments_json = text
 
 
+def _reasoning_delta(event: pb.ChatStreamResponse, text: str) -> None:
+    event.reasoning_delta.text = text
+
+
+def _reasoning(part: pb.ContentPart, text: str) -> None:
+    part.reasoning.text = text
+
+
+_REASONING: Final[_Kind] = (_reasoning_delta, _reasoning)
 _TEXT: Final[_Kind] = (_text_delta, _text)
 _REFUSAL: Final[_Kind] = (_refusal_delta, _refusal)
 _TOOL_CALL: Final[_Kind] = (_arguments_delta, _arguments)
@@ -103,6 +113,24 @@ class Assembler:
             choice, "refusal", pb.ContentPart(refusal=""), _REFUSAL
         )
         self._append(part, text)
+
+    def reasoning(self, choice: int, text: str, **state: str) -> None:
+        """More of what the model thinks; `state` is what a replay needs (state.KEYS), said by the first."""
+        part = self._choice(choice).open.get("reasoning")
+        if part is None:
+            packed = pack(self.response.provider, **state)
+            whole = pb.ContentPart(reasoning=pb.Reasoning(), provider_state=packed)
+            part = self._open(choice, "reasoning", whole, _REASONING)
+        self._append(part, text)
+
+    def close(self, choice: int, key: Hashable, **state: str) -> None:
+        """The choice's part `key` (text, refusal, reasoning) is complete, if it is open; the next of its
+        kind is another part. `state` replaces what a replay needs."""
+        part = self._choice(choice).open.pop(key, None)
+        if part is not None:
+            if state:
+                part.whole.provider_state = pack(self.response.provider, **state)
+            self._done(part)
 
     def logprobs(self, choice: int, logprobs: Iterable[pb.TokenLogprob]) -> None:
         """Log probabilities of the tokens just reported; they ride on the text part's next delta."""

@@ -1,11 +1,12 @@
-"""The official SDK clients: the source of base URL and credentials, and of control-plane calls."""
+"""The official SDK clients: the source of base URL and credentials, and of control-plane calls.
+
+Each client gets every value from settings, empty ones too, so that it takes none from the environment.
+"""
 
 from collections.abc import Mapping
 from typing import Final
 
-from openai import AsyncOpenAI
-
-from tokenwire_server.settings import Provider
+from tokenwire_server.settings import CompatibleProvider, MistralProvider, OpenAIProvider
 
 _HEADERS: Final = {
     "Accept": "application/json",
@@ -17,12 +18,11 @@ _HEADERS: Final = {
 
 
 class OpenAIIdentity:
-    """Where an OpenAI provider is and who we are there, as its official SDK has it.
+    """Where an OpenAI provider is and who we are there, as its official SDK has it."""
 
-    The client gets every value from settings, empty ones too, so that it takes none from the environment.
-    """
+    def __init__(self, settings: OpenAIProvider) -> None:
+        from openai import AsyncOpenAI
 
-    def __init__(self, settings: Provider) -> None:
         self._secret = settings.api_key
         self.client: Final = AsyncOpenAI(
             api_key=settings.api_key.reveal(),
@@ -32,6 +32,7 @@ class OpenAIIdentity:
             max_retries=0,
         )
         self.base_url: Final = str(self.client.base_url).rstrip("/")
+        self.query: Final[Mapping[str, str]] = {}
         self._headers = self._build()
 
     def headers(self) -> Mapping[str, str]:
@@ -49,3 +50,35 @@ class OpenAIIdentity:
             "OpenAI-Project": self.client.project or "",
         }
         return _HEADERS | {name: value for name, value in identity.items() if value}
+
+
+class MistralIdentity:
+    """Where a Mistral provider is and who we are there, as its official SDK has it."""
+
+    def __init__(self, settings: MistralProvider) -> None:
+        from mistralai.client import Mistral
+
+        self.client: Final = Mistral(api_key=settings.api_key.reveal, server_url=settings.base_url)
+        root, _ = self.client.sdk_configuration.get_server_details()
+        self.base_url: Final = root.rstrip("/") + "/v1"
+        self.query: Final[Mapping[str, str]] = {}
+        self._secret = settings.api_key
+
+    def headers(self) -> Mapping[str, str]:
+        """Those of every request."""
+        return _HEADERS | {"Authorization": f"Bearer {self._secret.reveal()}"}
+
+
+class CompatibleIdentity:
+    """Where a server that speaks like OpenAI is, and who we are there: its settings say all there is."""
+
+    def __init__(self, settings: CompatibleProvider) -> None:
+        self.base_url: Final = settings.base_url.rstrip("/")
+        self.query: Final[Mapping[str, str]] = settings.query
+        self._key = settings.api_key
+        self._extra = settings.headers
+
+    def headers(self) -> Mapping[str, str]:
+        """Those of every request."""
+        key = {"Authorization": f"Bearer {self._key.reveal()}"} if self._key else {}
+        return _HEADERS | key | {name: secret.reveal() for name, secret in self._extra.items()}

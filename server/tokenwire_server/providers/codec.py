@@ -20,6 +20,18 @@ class Defaults:
 
 
 @dataclass(frozen=True, slots=True)
+class Dialect:
+    """Where servers that speak one wire format differ: OpenAI's own ways, unless told otherwise."""
+
+    tokens_field: str = "max_completion_tokens"
+    user_field: str = "safety_identifier"
+    media_urls: bool = True
+    """Whether the server may be sent URLs to fetch: one inside the operator's network should not be."""
+    reasoning: bool = False
+    """Whether the server takes back what its model thought."""
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A request and what encoding it needs to know besides."""
 
@@ -28,6 +40,9 @@ class Job:
     model: str
     defaults: Defaults
     unsupported: Unsupported
+    omitted: frozenset[str] = frozenset()
+    """Paths of parameters that the model cannot take and the caller agreed to leave out."""
+    dialect: Dialect = Dialect()
 
 
 class StreamDecoder(Protocol):
@@ -58,5 +73,7 @@ class Codec:
     decode: Callable[[object, pb.ChatResponse], None]
     """Fills a response from a reply's JSON; raises as StreamDecoder does."""
     stream_decoder: Callable[[Assembler], StreamDecoder]
+    lacks: Mapping[str, str]
+    """Paths of parameters that the format has no place for, each with a sentence for the caller."""
     error: Callable[[int, Mapping[str, str], bytes], GatewayError]
     """What a reply with an error status means."""

@@ -114,6 +114,7 @@ class HttpClient:
             task = asyncio.get_running_loop().create_task(_drain(response))
             self._drains.add(task)
             task.add_done_callback(self._drains.discard)
+            task.add_done_callback(lambda _: response.close())  # even if it never ran
         else:
             response.close()
 
@@ -126,16 +127,10 @@ class HttpClient:
 
 
 async def _drain(response: aiohttp.ClientResponse) -> None:
-    """Waits for the body's end; closes the connection when it does not come at once."""
-    try:
-        with contextlib.suppress(TimeoutError, aiohttp.ClientError):
-            async with asyncio.timeout(_DRAIN_SECONDS):
-                await response.content.readany()
-    finally:
-        if response.content.at_eof():
-            response.release()
-        else:
-            response.close()
+    """Waits a moment for the body's end, with which the connection goes back to the pool."""
+    with contextlib.suppress(TimeoutError, aiohttp.ClientError):
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            await response.content.readany()
 
 
 def _no_reply(error: aiohttp.ClientError | OSError) -> GatewayError:

@@ -17,6 +17,7 @@ def assistant_message(parts: Iterable[pb.ContentPart]) -> pb.ChatMessage:
 
 
 def without_text(message: pb.ChatMessage) -> pb.ChatMessage:
-    """A message as `StreamOptions.deltas_only` wants it in `completed`: all but texts and refusals."""
-    kept = [part for part in message.parts if part.WhichOneof("content") not in ("text", "refusal")]
+    """A message for `StreamOptions.deltas_only`: without texts, refusals and reasoning."""
+    left_out = ("text", "refusal", "reasoning")
+    kept = [part for part in message.parts if part.WhichOneof("content") not in left_out]
     return pb.ChatMessage(role=message.role, parts=kept)

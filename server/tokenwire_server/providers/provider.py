@@ -5,9 +5,11 @@ SDK-configured, wire-sent: the identity is the official SDK's, the bytes are our
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager, contextmanager
-from typing import Final, Protocol
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+from typing import Final, NamedTuple, Protocol
+from urllib.parse import urlencode
 
 import orjson
 from google.protobuf import json_format
@@ -16,11 +18,14 @@ from tokenwire.v1 import chat_pb2 as pb
 from tokenwire.v1 import common_pb2
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
 from tokenwire_server.call import UNBOUNDED, Call, now
+from tokenwire_server.catalog import Catalog
 from tokenwire_server.errors import TABLE, GatewayError
 from tokenwire_server.providers.assembler import Assembler, completed
-from tokenwire_server.providers.codec import Codec, Defaults, Job
+from tokenwire_server.providers.codec import Codec, Defaults, Dialect, Job
+from tokenwire_server.providers.estimate import estimate
 from tokenwire_server.providers.http import HttpClient, Reply
 from tokenwire_server.providers.jsontext import JsonObject, loads
+from tokenwire_server.providers.parameters import omissions
 from tokenwire_server.providers.sse import SseReader
 from tokenwire_server.providers.watch import Watch
 from tokenwire_server.settings import Provider
@@ -47,9 +52,22 @@ class Identity(Protocol):
         """Without a slash at its end."""
         ...
 
+    @property
+    def query(self) -> Mapping[str, str]:
+        """What every request's URL ends with."""
+        ...
+
     def headers(self) -> Mapping[str, str]:
         """Those of every request, credentials included."""
         ...
+
+
+class Wire(NamedTuple):
+    """How a provider is spoken to."""
+
+    identity: Identity
+    codec: Codec
+    dialect: Dialect
 
 
 class _Exchange:
@@ -81,16 +99,18 @@ class ProviderBackend:
         name: str,
         settings: Provider,
         defaults: Defaults,
-        identity: Identity,
+        wire: Wire,
+        catalog: Catalog,
         http: HttpClient,
-        codec: Codec,
     ) -> None:
         self._name = name
         self._settings = settings
-        self._identity = identity
-        self._http = http
-        self._codec = codec
         self._defaults = defaults
+        self._identity, self._codec, self._dialect = wire
+        self._catalog = catalog
+        self._http = http
+        query = urlencode(self._identity.query)
+        self._url = self._identity.base_url + self._codec.path + (f"?{query}" if query else "")
 
     async def chat(self, request: pb.ChatRequest, call: Call) -> pb.ChatResponse:
         """The whole answer."""
@@ -98,8 +118,11 @@ class ProviderBackend:
         async with self._exchange(body, call, first_token=UNBOUNDED) as exchange:
             raw = await exchange.reply.body(self._settings.max_response_bytes)
             response = pb.ChatResponse(provider=self._name)
-            with _decoding():
+            try:
                 self._codec.decode(loads(raw), response)
+            except _NOT_THE_PROTOCOL as error:
+                raise _bad_response() from error
+        estimate(request, response)
         return response
 
     @asynccontextmanager
@@ -111,33 +134,44 @@ class ProviderBackend:
         async with self._exchange(body, call, self._settings.timeouts.first_token) as exchange:
             if not exchange.reply.headers.get("content-type", _EVENT_STREAM).startswith(_EVENT_STREAM):
                 raise _bad_response()
-            async with aclosing(self._events(request.stream_options, exchange, call)) as events:
+            async with aclosing(self._events(request, exchange, call)) as events:
                 yield events
 
     def _job(self, request: pb.ChatRequest, call: Call) -> Job:
-        return Job(request, self._name, call.target.model, self._defaults, call.unsupported)
+        """Raises UNSUPPORTED_PARAMETER. A default that the model cannot take is left out in silence."""
+        row = self._catalog.find(self._settings.kind, call.target.model)
+        omitted = omissions(request, self._codec.lacks, row, call.unsupported)
+        defaults = self._defaults
+        if defaults.temperature is not None and row and not row.takes_sampling(request.reasoning.effort):
+            defaults = replace(defaults, temperature=None)
+        return Job(request, self._name, call.target.model, defaults, call.unsupported, omitted, self._dialect)
 
     @asynccontextmanager
     async def _exchange(self, body: JsonObject, call: Call, first_token: float) -> AsyncIterator[_Exchange]:
         """Sends a request and gives the attempt once its reply has status 200; anything else is raised."""
         timeouts = self._settings.timeouts
-        url = self._identity.base_url + self._codec.path
+        headers = self._identity.headers()
+        if call.provider_key:
+            headers = {**headers, "Authorization": f"Bearer {call.provider_key.reveal()}"}
         data = orjson.dumps(body)
         watch = Watch(call.deadline, timeouts.total)
         exchange = _Exchange(call, self._name, watch)
         try:
             async with watch:
                 watch.expect(first_token, Reason.FIRST_TOKEN_TIMEOUT)
-                async with self._http.post(url, self._identity.headers(), data, timeouts.connect) as reply:
+                async with self._http.post(self._url, headers, data, timeouts.connect) as reply:
                     exchange.reply = reply
                     exchange.attempt.upstream_status = reply.status
-                    call.upstream_request_id = reply.headers.get("x-request-id", "")
+                    call.upstream_request_id = _request_id(reply.headers)
                     if reply.status != 200:
                         refusal = await reply.start_of_body(_ERROR_BODY, _ERROR_BODY_SECONDS)
                         raise self._codec.error(reply.status, reply.headers, refusal)
                     yield exchange
                     exchange.settle()
         except GatewayError as error:
+            if call.provider_key and error.reason == Reason.PROVIDER_CREDENTIALS_INVALID:
+                error.reason = Reason.PROVIDER_KEY_INVALID
+                error.text = "The provider refused the key that the caller gave."
             exchange.settle(error.reason)
             raise
         except asyncio.CancelledError:
@@ -145,9 +179,9 @@ class ProviderBackend:
             raise
 
     async def _events(
-        self, options: pb.StreamOptions, exchange: _Exchange, call: Call
+        self, request: pb.ChatRequest, exchange: _Exchange, call: Call
     ) -> AsyncGenerator[list[pb.ChatStreamResponse], None]:
-        reply, watch = exchange.reply, exchange.watch
+        reply, watch, options = exchange.reply, exchange.watch, request.stream_options
         assembler = Assembler(self._name)
         decoder = self._codec.stream_decoder(assembler)
         reader = SseReader(self._settings.max_event_bytes, self._settings.max_response_bytes)
@@ -159,10 +193,12 @@ class ProviderBackend:
                 continue
             if not read:
                 break
-            with _decoding():
+            try:
                 for data in reader.feed(read):
                     decoder.feed(data)
                 events = assembler.take()
+            except _NOT_THE_PROTOCOL as error:
+                raise _bad_response() from error
             if events:
                 call.content_came(assembler.pieces)
                 watch.relax()
@@ -172,21 +208,20 @@ class ProviderBackend:
             raise GatewayError(
                 reason=Reason.STREAM_TRUNCATED, text="The provider's stream ended before its answer did."
             )
-        with _decoding():
-            last = [*assembler.start(), completed(assembler.whole(), options)]
+        try:
+            events, response = assembler.start(), assembler.whole()
+        except _NOT_THE_PROTOCOL as error:
+            raise _bad_response() from error
+        estimate(request, response)
         reply.complete = True
         watch.relax()
         exchange.settle()
-        yield last
+        yield [*events, completed(response, options)]
 
 
-@contextmanager
-def _decoding() -> Iterator[None]:
-    """Whatever decoding trips over is the provider's failure."""
-    try:
-        yield
-    except _NOT_THE_PROTOCOL as error:
-        raise _bad_response() from error
+def _request_id(headers: Mapping[str, str]) -> str:
+    """The provider's id of the request, by OpenAI's name for it or by Mistral's."""
+    return headers.get("x-request-id") or headers.get("mistral-correlation-id") or ""
 
 
 def _bad_response() -> GatewayError:

@@ -1,41 +1,77 @@
-"""Kind of provider → its Backend. SDKs are imported here, of the configured kinds only."""
+"""Kind of provider → its Backend. SDKs are imported for the configured kinds only."""
 
 from typing import TypeVar, assert_never
 
 from tokenwire_server.backend import Backend
-from tokenwire_server.providers.codec import Defaults
+from tokenwire_server.catalog import Catalog
+from tokenwire_server.providers import mistral, openai_chat
+from tokenwire_server.providers.clients import CompatibleIdentity, MistralIdentity, OpenAIIdentity
+from tokenwire_server.providers.codec import Defaults, Dialect
 from tokenwire_server.providers.http import HttpClient
-from tokenwire_server.providers.provider import ProviderBackend
+from tokenwire_server.providers.provider import ProviderBackend, Wire
+from tokenwire_server.secret import Secret
+from tokenwire_server.settings import (
+    CompatibleProvider,
+    MistralProvider,
+    OpenAIProvider,
+    Provider,
+    Settings,
+)
 from tokenwire_server.settings import Defaults as GlobalDefaults
-from tokenwire_server.settings import Provider, Settings
 
 T = TypeVar("T")
 
 
-def provider_backend(name: str, settings: Provider, defaults: GlobalDefaults, http: HttpClient) -> Backend:
-    """The Backend of one configured provider; its own defaults come before the global ones."""
-    sent = Defaults(
-        _first(settings.default_max_output_tokens, defaults.max_output_tokens) or None,  # 0 = not sent
-        _first(settings.default_temperature, defaults.temperature),
-    )
-    match settings.kind:
-        case "openai":
-            from tokenwire_server.providers import openai_chat
-            from tokenwire_server.providers.clients import OpenAIIdentity
+def provider_backends(settings: Settings, catalog: Catalog, http: HttpClient) -> dict[str, Backend]:
+    """The Backend of each configured provider, by name."""
+    return {
+        name: provider_backend(name, provider, settings.defaults, http, catalog)
+        for name, provider in settings.providers.items()
+    }
 
-            return ProviderBackend(name, settings, sent, OpenAIIdentity(settings), http, openai_chat.CODEC)
+
+def provider_backend(
+    name: str, provider: Provider, shared: GlobalDefaults, http: HttpClient, catalog: Catalog
+) -> Backend:
+    """The Backend of one provider; its own defaults come before the shared ones."""
+    defaults = Defaults(
+        # 0 = not sent
+        _first(provider.default_max_output_tokens, shared.max_output_tokens) or None,
+        _first(provider.default_temperature, shared.temperature),
+    )
+    return ProviderBackend(name, provider, defaults, _wire(provider), catalog, http)
+
+
+def _wire(provider: Provider) -> Wire:
+    match provider:
+        case OpenAIProvider():
+            return Wire(OpenAIIdentity(provider), openai_chat.CODEC, Dialect())
+        case MistralProvider():
+            return Wire(MistralIdentity(provider), mistral.CODEC, Dialect())
+        case CompatibleProvider():
+            dialect = Dialect(
+                tokens_field=provider.tokens_field,
+                user_field="user",
+                media_urls=provider.allow_media_urls,
+                reasoning=True,
+            )
+            return Wire(CompatibleIdentity(provider), openai_chat.COMPATIBLE, dialect)
         case other:
             assert_never(other)
 
 
-def with_simulator(settings: Settings, url: str) -> Settings:
-    """The settings with the simulator at `url` as every provider that it speaks like."""
-    stand_in = Provider.model_validate({"kind": "openai", "api_key": "sk-simulator", "base_url": url})
-    default = settings.defaults.model or "openai/gpt-4o-mini"
+def with_simulator(settings: Settings, openai_url: str, mistral_url: str) -> Settings:
+    """The settings with the simulator as every provider that it speaks like."""
+    key = Secret("sk-simulator")
     return settings.model_copy(
         update={
-            "providers": {"openai": stand_in},
-            "defaults": settings.defaults.model_copy(update={"model": default}),
+            "providers": {
+                "openai": OpenAIProvider(kind="openai", api_key=key, base_url=openai_url),
+                "mistral": MistralProvider(kind="mistral", api_key=key, base_url=mistral_url),
+            },
+            "defaults": settings.defaults.model_copy(
+                update={"model": settings.defaults.model or "openai/gpt-4o-mini"}
+            ),
         }
     )
 

@@ -34,7 +34,7 @@ class Watch:
         self._due_reason = self._end_reason
         self._expired = self._end_reason
         self._scope = asyncio.timeout(None)
-        self._timer = self._loop.call_at(self._end, self._check)
+        self._timer: asyncio.TimerHandle
 
     def expect(self, seconds: float, reason: "Reason.ValueType") -> None:
         """From now on the provider has so long to do something."""
@@ -61,6 +61,7 @@ class Watch:
 
     async def __aenter__(self) -> Self:
         await self._scope.__aenter__()
+        self._arm()
         return self
 
     async def __aexit__(

@@ -20,6 +20,7 @@ from tokenwire_server.call import UNBOUNDED, Call, now
 from tokenwire_server.errors import TABLE, GatewayError
 from tokenwire_server.rpc.current import CALL
 from tokenwire_server.rpc.status import Metadata, status_of
+from tokenwire_server.secret import Secret
 from tokenwire_server.settings import Server
 from tokenwire_server.telemetry.observe import Observer
 
@@ -38,8 +39,9 @@ Deserialize: TypeAlias = Callable[[bytes], Message]
 class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs only
     """Wraps the handlers of LLMService; health and reflection pass as they are."""
 
-    def __init__(self, limits: Server, observer: Observer) -> None:
+    def __init__(self, limits: Server, observer: Observer, *, provider_keys: bool) -> None:
         self._limits = limits
+        self._provider_keys = provider_keys
         self._observer = observer
         self._wrapped: dict[str, Handler] = {}
         self._running: set[asyncio.Task[Any] | None] = set()
@@ -118,6 +120,7 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic
         self._observer.began(call)
         code, reason = Code.OK, ""
         try:
+            call.provider_key = self._provider_key(context)
             response = await behaviour(_decoded(request), context)
             context.set_trailing_metadata(_trailers(call))
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (the one barrier)
@@ -130,12 +133,31 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic
             self._running.discard(task)
             self._observer.ended(call, Code.Name(code), reason)
 
+    def _provider_key(self, context: Context) -> Secret | None:
+        """The caller's own key for the provider; refused where the settings do not allow it."""
+        key = _metadata(context, "x-tokenwire-provider-key")
+        if not key:
+            return None
+        if not self._provider_keys:
+            raise GatewayError(
+                reason=Reason.PERMISSION_DENIED, text="This server takes no provider keys from callers."
+            )
+        return Secret(key)
+
     def _call(self, rpc: str, context: Context) -> Call:
         arrived = now()
         remaining = context.time_remaining()
         longest = self._limits.max_deadline_seconds
         deadline = UNBOUNDED if remaining is None else arrived + min(remaining, longest)
         return Call(_request_id(context), rpc, arrived, deadline)
+
+
+def _metadata(context: Context, name: str) -> str:
+    """The first value of a metadata key; empty when there is none."""
+    for key, value in context.invocation_metadata() or ():
+        if key == name and isinstance(value, str):
+            return value
+    return ""
 
 
 def _decoded(request: Message | Exception) -> Message:
@@ -146,10 +168,8 @@ def _decoded(request: Message | Exception) -> Message:
 
 def _request_id(context: Context) -> str:
     """The caller's `x-request-id` where it is well formed, else a new one."""
-    for key, value in context.invocation_metadata() or ():
-        if key == "x-request-id" and isinstance(value, str) and _REQUEST_ID.fullmatch(value):
-            return value
-    return secrets.token_hex(8)
+    given = _metadata(context, "x-request-id")
+    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
 
 
 def _failure(error: BaseException, call: Call, context: Context) -> GatewayError:
@@ -157,19 +177,25 @@ def _failure(error: BaseException, call: Call, context: Context) -> GatewayError
     if isinstance(error, GatewayError):
         return error
     if _left(error, context):
-        if now() >= call.deadline:
+        if _deadline_passed(call):
             return GatewayError(reason=Reason.DEADLINE_EXCEEDED, text="The call's deadline passed.")
         return GatewayError(reason=Reason.CANCELLED, text="The caller cancelled.")
     return GatewayError(reason=Reason.INTERNAL, text="The gateway failed; its log has the details.")
 
 
+def _deadline_passed(call: Call) -> bool:
+    """A caller gives up at its own deadline, which grpc may round up by 1 % on its way here."""
+    time = call.deadline - call.arrived
+    return call.deadline < UNBOUNDED and call.remaining() <= 0.05 + time / 100
+
+
 def _left(error: BaseException, context: Context) -> bool:
-    """Whether the caller is gone. A write that it interrupts fails with an error of grpc's core; a
-    cancellation that grpc did not ask for is a fault of ours."""
+    """Whether the caller is gone. A write that it interrupts fails with an error of grpc's core, maybe
+    before the context knows; a cancellation that grpc did not ask for is a fault of ours."""
     if isinstance(error, asyncio.CancelledError):
         task = asyncio.current_task()
         return task is not None and task.cancelling() > 0
-    return bool(context.cancelled() or context.done())
+    return isinstance(error, grpc.aio.InternalError) or bool(context.cancelled() or context.done())
 
 
 async def _end(error: BaseException, failure: GatewayError, call: Call, context: Context) -> NoReturn:

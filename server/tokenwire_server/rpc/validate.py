@@ -20,6 +20,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MEDIA_TYPE: Final = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
 _URL: Final = ("https://", "http://", "data:")
 _MAX_MODEL: Final = 256
+_MAX_STATE: Final = 256 * 1024
 
 _RANGES: Final = {
     "max_output_tokens": (1, None),
@@ -28,6 +29,7 @@ _RANGES: Final = {
     "frequency_penalty": (-2, 2),
     "presence_penalty": (-2, 2),
     "candidate_count": (1, 16),
+    "top_k": (1, None),
     "top_logprobs": (0, 20),
 }
 
@@ -35,7 +37,7 @@ _KINDS: Final = {
     pb.ROLE_SYSTEM: frozenset({"text"}),
     pb.ROLE_DEVELOPER: frozenset({"text"}),
     pb.ROLE_USER: frozenset({"text", "image", "file"}),
-    pb.ROLE_ASSISTANT: frozenset({"text", "refusal", "tool_call", "provider_item"}),
+    pb.ROLE_ASSISTANT: frozenset({"text", "refusal", "reasoning", "tool_call", "provider_item"}),
     pb.ROLE_TOOL: frozenset({"tool_result"}),
 }
 
@@ -158,8 +160,10 @@ class _Check:
                 self._tool_result(part.tool_result, f"{path}.tool_result")
             case "provider_item":
                 self._provider_item(part.provider_item, f"{path}.provider_item")
-            case "text" | "refusal" | None:
+            case "text" | "refusal" | "reasoning" | None:
                 pass
+        if len(part.provider_state) > _MAX_STATE:
+            self._refuse(f"{path}.provider_state", f"It has at most {_MAX_STATE} bytes.")
 
     def _media(self, media: pb.Media, path: str) -> None:
         match media.WhichOneof("source"):

@@ -16,13 +16,22 @@ MARKERS = {
     "[sim:twice]": "calls two tools where it would call one, unless parallel calls are off",
     "[sim:text]": "answers in text although tools are offered, unless a call is required",
     "[sim:echo]": "says what follows the marker, and nothing else",
+    "[sim:error]": "Mistral: stops half way with the finish reason error",
+    "[sim:window]": "Mistral: stops half way with the finish reason model_length",
+    "[sim:signed]": "Mistral: signs its thinking",
+    "[sim:object]": "Mistral: gives the arguments of a tool call as an object, not as a string",
 }
-
-_TEXT_MARKERS = ("[sim:text]", "[sim:filter]", "[sim:echo]")  # these ask for a text
 
 REFUSAL = "I'm sorry, but I can't assist with that request."
 
-Finish = Literal["stop", "length", "tool_calls", "content_filter"]
+Finish = Literal["stop", "length", "tool_calls", "content_filter", "error", "model_length"]
+
+_HALF_WAY: dict[str, Finish] = {
+    "[sim:filter]": "content_filter",
+    "[sim:error]": "error",
+    "[sim:window]": "model_length",
+}
+_TEXT_MARKERS = ("[sim:text]", "[sim:echo]", *_HALF_WAY)  # these ask for a text
 
 _QUOTED = 280  # characters of the prompt that an answer quotes
 
@@ -65,6 +74,7 @@ class Ask:
     limit: int | None = None  # tokens, reasoning included
     stop: tuple[str, ...] = ()
     reasoning: int = 0  # tokens that it thinks before it answers
+    finishes: tuple[Finish, ...] = ("content_filter",)  # that the dialect has for half an answer
     sentences: int = 3
     length: int | None = None  # the answer's length in tokens, whatever the rest says
     choice: int = 0
@@ -90,7 +100,11 @@ class Answer:
     tokens: tuple[str, ...] = ()
     refused: bool = False
     calls: tuple[Call, ...] = ()
-    reasoning: int = 0
+    thoughts: tuple[str, ...] = ()  # tokens of the reasoning, whether or not the dialect shows them
+
+    @property
+    def reasoning(self) -> int:
+        return len(self.thoughts)
 
     @property
     def text(self) -> str:
@@ -107,10 +121,16 @@ def answer(ask: Ask) -> Answer:
     """The answer; equal asks have equal answers."""
     reasoning = ask.reasoning if ask.limit is None else min(ask.reasoning, ask.limit)
     if ask.limit is not None and reasoning == ask.limit and reasoning > 0:
-        return Answer("length", reasoning=reasoning)
+        return Answer("length", thoughts=_thoughts(ask, reasoning))
     left = None if ask.limit is None else ask.limit - reasoning
     said = _refusal() if ask.marked("[sim:refuse]") else _calls(ask) or _spoken(ask)
-    return _limited(replace(said, reasoning=reasoning), left)
+    return _limited(replace(said, thoughts=_thoughts(ask, reasoning)), left)
+
+
+def _thoughts(ask: Ask, length: int) -> tuple[str, ...]:
+    if not length:
+        return ()
+    return tuple(_stretched(tokens.split(f"The user wrote “{_quote(ask.prompt)}”. Let me think."), length))
 
 
 def _refusal() -> Answer:
@@ -140,9 +160,10 @@ def _call(ask: Ask, tool: Tool, index: int) -> Call:
 def _spoken(ask: Ask) -> Answer:
     said = tokens.split(_cut(_text(ask), ask.stop))
     if ask.length is not None:
-        said = _stretched(said, ask)
-    if ask.marked("[sim:filter]"):
-        return Answer("content_filter", tuple(said[: max(1, len(said) // 2)]))
+        said = _stretched(said, ask.length)
+    for marker, finish in _HALF_WAY.items():
+        if ask.marked(marker) and finish in ask.finishes:
+            return Answer(finish, tuple(said[: max(1, len(said) // 2)]))
     return Answer("stop", tuple(said))
 
 
@@ -175,9 +196,8 @@ def _cut(text: str, stops: tuple[str, ...]) -> str:
     return text[: min(found)] if found else text
 
 
-def _stretched(said: list[str], ask: Ask) -> list[str]:
-    """The same beginning, exactly as long as asked for."""
-    wanted = ask.length or 0
+def _stretched(said: list[str], wanted: int) -> list[str]:
+    """The same beginning, exactly as many tokens as wanted."""
     filler = tokens.split(" " + " ".join(_SENTENCES))
     while len(said) < wanted:
         said = said + filler

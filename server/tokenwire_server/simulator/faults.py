@@ -4,11 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
 
-import orjson
-
 from tokenwire_server.simulator.reply import Event, Kind, Reply
 from tokenwire_server.simulator.script import Script
-from tokenwire_server.simulator.values import Json
 
 LINE_ENDS = {"lf": b"\n", "crlf": b"\r\n", "cr": b"\r"}
 
@@ -32,17 +29,17 @@ class Step:
     wait: float = 0.0
 
 
-def steps(reply: Reply, script: Script, error: Json | None) -> Iterator[Step]:
+def steps(reply: Reply, script: Script, ending: Sequence[Event]) -> Iterator[Step]:
     """The body's bytes in order; without end if the script asks for comments for ever.
 
-    `error` is the object that `error_event` stands for.
+    `ending` is what `error_event` stands for.
     """
     if reply.events is None:
         yield Step(_spoiled_body(reply.body, script), script.first_token_delay)
         return
-    end = LINE_ENDS[script.framing]
+    end = reply.line_end if script.framing == "lf" else LINE_ENDS[script.framing]
     waits = _waits(script)
-    for lines, wait in _lines(reply, script, error):
+    for lines, wait in _lines(reply, script, ending):
         data = end.join(lines) + end + end
         yield Step(data, next(waits) if wait is None else wait)
 
@@ -52,16 +49,19 @@ def _waits(script: Script) -> Iterator[float]:
     yield from repeat(script.gap)
 
 
-def _lines(reply: Reply, script: Script, error: Json | None) -> Iterator[tuple[list[bytes], float | None]]:
+def _lines(
+    reply: Reply, script: Script, ending: Sequence[Event]
+) -> Iterator[tuple[list[bytes], float | None]]:
     """Each event's lines, with a wait of its own or None for the usual pace."""
     tokens = 0
-    fault = _fault(script, error)
+    fault = ending or _fault(script)
     for event in _kept(reply.events or (), script):
-        if fault is not None and (tokens >= script.after or event.kind in {"finish", "usage", "done"}):
-            yield fault.lines(), None
-            if script.error_event is not None:
+        if fault and (tokens >= script.after or event.kind in {"finish", "usage", "done"}):
+            for wrong in fault:
+                yield wrong.lines(), None
+            if ending:
                 return
-            fault = None
+            fault = ()
         if script.comments is not None and (tokens >= script.after or event.kind == "finish"):
             yield from repeat(([_COMMENT], script.comments))
         yield event.lines(), None
@@ -74,23 +74,27 @@ def _kept(events: Sequence[Event], script: Script) -> Iterator[Event]:
         dropped.add("usage")
     if script.no_done:
         dropped.add("done")
-    return (event for event in events if event.kind not in dropped)
+    for event in events:
+        if event.kind in dropped:
+            continue
+        if script.no_usage and event.without_usage is not None:
+            yield replace(event, data=event.without_usage)
+        else:
+            yield event
 
 
-def _fault(script: Script, error: Json | None) -> Event | None:
-    """The event that the script puts among the others."""
-    if error is not None:
-        return Event("token", orjson.dumps(error))
+def _fault(script: Script) -> Sequence[Event]:
+    """The event that the script puts among the others, if any."""
     if script.bad_json_event:
-        return Event("token", _BAD_JSON)
+        return (Event("token", _BAD_JSON),)
     if script.bad_utf8:
-        return Event("token", _BAD_UTF8)
+        return (Event("token", _BAD_UTF8),)
     if script.wrong_shape is not None:
-        return Event("token", WRONG_SHAPES[script.wrong_shape])
-    return None
+        return (Event("token", WRONG_SHAPES[script.wrong_shape]),)
+    return ()
 
 
 def _spoiled_body(body: bytes, script: Script) -> bytes:
     """Without a stream, a fault of one event becomes the whole body."""
-    fault = _fault(replace(script, error_event=None), None)
-    return body if fault is None else fault.data
+    fault = _fault(script)
+    return fault[0].data if fault else body

@@ -12,19 +12,22 @@ from tokenwire_server.simulator.values import Json
 JSON_TYPE = "application/json"
 STREAM_TYPE = "text/event-stream; charset=utf-8"
 
-Kind = Literal["start", "token", "finish", "usage", "done"]
+Kind = Literal["start", "token", "finish", "usage", "done", "comment"]
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One server-sent event."""
+    """One server-sent event, or a comment between events."""
 
     kind: Kind
     data: bytes
     name: str | None = None  # its "event:" line, where the dialect has one
+    without_usage: bytes | None = None  # its data where the usage is to be left out of it
 
     def lines(self) -> list[bytes]:
         """The event's lines, without their ends."""
+        if self.kind == "comment":
+            return [b": " + self.data]
         data = b"data: " + self.data
         return [data] if self.name is None else [b"event: " + self.name.encode(), data]
 
@@ -38,6 +41,7 @@ class Reply:
     status: int = 200
     content_type: str = JSON_TYPE
     headers: Mapping[str, str] = field(default_factory=dict)
+    line_end: bytes = b"\n"  # of a stream, where the script asks for no other
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,11 @@ class NamedError:
     status: int
     body: Json
     headers: Mapping[str, str] = field(default_factory=dict)
+    events: Sequence[Event] = ()  # how it ends a stream that has begun; none: its body as an event
+
+    def ending(self) -> Sequence[Event]:
+        """The events with which it ends a stream that has begun."""
+        return self.events or (Event("token", orjson.dumps(self.body)),)
 
 
 ErrorByName = Callable[[str, Exchange], NamedError | None]

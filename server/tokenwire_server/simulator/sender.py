@@ -3,15 +3,14 @@
 import asyncio
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from aiohttp import web
 
 from tokenwire_server.simulator.faults import Step, steps
 from tokenwire_server.simulator.records import Received
-from tokenwire_server.simulator.reply import Reply
+from tokenwire_server.simulator.reply import Event, Reply
 from tokenwire_server.simulator.script import Script
-from tokenwire_server.simulator.values import Json
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for 0 seconds
 
@@ -28,11 +27,14 @@ class Sender:
         self._received = received
         self._script: Script = received.script
 
-    async def send(self, reply: Reply, error: Json | None = None) -> web.StreamResponse:
-        """Send it; the outcome is final on return. Cancellation leaves the outcome to the caller."""
+    async def send(self, reply: Reply, ending: Sequence[Event] = ()) -> web.StreamResponse:
+        """Send it; the outcome is final on return. Cancellation leaves the outcome to the caller.
+
+        `ending` is what the script's `error_event` stands for.
+        """
         response = self._response(reply)
         try:
-            await self._send(response, reply, error)
+            await self._send(response, reply, ending)
             self._received.finish("completed")
         except _Cut:
             await self._break(response)
@@ -40,12 +42,12 @@ class Sender:
             self._received.finish("closed by client")
         return response
 
-    async def _send(self, response: web.StreamResponse, reply: Reply, error: Json | None) -> None:
+    async def _send(self, response: web.StreamResponse, reply: Reply, ending: Sequence[Event]) -> None:
         await response.prepare(self._request)
         self._received.status = response.status
         if self._script.cut_at_byte == 0:
             raise _Cut
-        for step in steps(reply, self._script, error):
+        for step in steps(reply, self._script, ending):
             if step.wait:
                 await asyncio.sleep(step.wait)
             for piece in self._pieces(step):
@@ -65,7 +67,7 @@ class Sender:
         if reply.events is not None or not self._fixed_length():
             response.enable_chunked_encoding()
         else:
-            response.content_length = len(next(steps(reply, self._script, None)).data)
+            response.content_length = len(next(steps(reply, self._script, ())).data)
         return response
 
     def _fixed_length(self) -> bool:

@@ -2,20 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 
 import orjson
 from aiohttp import web
 
-from tokenwire_server.simulator import admin, openai_api
+from tokenwire_server.simulator import admin, compatible, mistral_api, openai_api
 from tokenwire_server.simulator.records import KEPT, Received
-from tokenwire_server.simulator.reply import Exchange, Mount, NamedError, Reply, json_reply
+from tokenwire_server.simulator.reply import Event, Exchange, Mount, NamedError, Reply, json_reply
 from tokenwire_server.simulator.script import Script, ScriptError, parse_script
 from tokenwire_server.simulator.scripts import Scripts
 from tokenwire_server.simulator.sender import Sender
-from tokenwire_server.simulator.values import Json
 
 SCRIPT_HEADER = "x-sim-script"
 
@@ -36,9 +35,18 @@ class Simulator:
         self._total = 0
         self._arrival = asyncio.Event()
         self._scripts = Scripts()
-        self._mounts = (openai_api.MOUNT,)
+        self._mounts = (openai_api.MOUNT, mistral_api.MOUNT, *compatible.MOUNTS)
         self._answering: set[asyncio.Task[object]] = set()
         self.app = self._application()
+
+    @property
+    def mistral_url(self) -> str:
+        """What Mistral's clients take as the server: without /v1, which they put there themselves."""
+        return f"{self.url.removesuffix('/v1')}{mistral_api.ROOT}"
+
+    def compatible_url(self, name: str) -> str:
+        """The base URL, with /v1, of the compatible server with this name; ValueError if there is none."""
+        return f"{self.url.removesuffix('/v1')}{compatible.root(name)}/v1"
 
     def script(self, *scripts: Script) -> None:
         """Queue scripts for the next requests that they match."""
@@ -111,16 +119,16 @@ class Simulator:
         exchange = Exchange(received, self._total, int(self._clock()))
         try:
             received.script = self._script_for(request, received)
-            reply, error = self._reply(request.path, exchange)
+            reply, ending = self._reply(request.path, exchange)
         except ScriptError as mistake:
             received.script = Script()
             body = {"message": str(mistake), "type": "simulator_error", "param": None, "code": None}
-            reply, error = json_reply({"error": body}, status=400), None
+            reply, ending = json_reply({"error": body}, status=400), ()
         if received.script.hang:
             await asyncio.Event().wait()
         if received.script.headers_delay:
             await asyncio.sleep(received.script.headers_delay)
-        return await Sender(request, received).send(reply, error)
+        return await Sender(request, received).send(reply, ending)
 
     def _script_for(self, request: web.Request, received: Received) -> Script:
         given = request.headers.get(SCRIPT_HEADER)
@@ -131,19 +139,27 @@ class Simulator:
         except orjson.JSONDecodeError as mistake:
             raise ScriptError(f"the header {SCRIPT_HEADER} is not JSON") from mistake
 
-    def _reply(self, path: str, exchange: Exchange) -> tuple[Reply, Json | None]:
-        """The answer, and the body that the script's `error_event` stands for."""
+    def _reply(self, path: str, exchange: Exchange) -> tuple[Reply, Sequence[Event]]:
+        """The answer, and the events that the script's `error_event` stands for."""
         script = exchange.received.script
         mount = next((mount for mount in self._mounts if path.startswith(mount.prefix)), self._mounts[0])
-        event = script.error_event
-        event_body = _named(mount, event, exchange).body if isinstance(event, str) else event
+        ending = _ending(mount, script, exchange)
         if script.raw is not None:
             raw = script.raw.encode("utf-8", "surrogateescape")
-            return Reply(raw, content_type=script.content_type or "text/html; charset=utf-8"), None
+            return Reply(raw, content_type=script.content_type or "text/html; charset=utf-8"), ()
         reply = _scripted_error(mount, script, exchange) or mount.answer(exchange)
         if script.content_type is not None:
             reply = replace(reply, content_type=script.content_type)
-        return reply, event_body
+        return reply, ending
+
+
+def _ending(mount: Mount, script: Script, exchange: Exchange) -> Sequence[Event]:
+    """The events that the script's `error_event` stands for."""
+    error = script.error_event
+    if error is None:
+        return ()
+    named = _named(mount, error, exchange) if isinstance(error, str) else NamedError(500, error)
+    return named.ending()
 
 
 def _scripted_error(mount: Mount, script: Script, exchange: Exchange) -> Reply | None:

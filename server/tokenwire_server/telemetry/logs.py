@@ -6,6 +6,8 @@ can reach a log by being passed along.
 
 import sys
 from collections.abc import Callable, MutableMapping
+from pathlib import Path
+from traceback import StackSummary, walk_tb
 from typing import Any, Final
 
 import orjson
@@ -37,6 +39,7 @@ def configure(*, json: bool) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _placed,
             _only_known,
             renderer,
         ],
@@ -44,6 +47,17 @@ def configure(*, json: bool) -> None:
         logger_factory=factory,
         cache_logger_on_first_use=True,
     )
+
+
+def _placed(_logger: object, _method: str, event: Event) -> Event:
+    """An exception and its causes as types and places: their texts may hold prompts or keys."""
+    error, chain = event.pop("exc_info", None), []
+    while isinstance(error, BaseException):
+        frames = StackSummary.extract(walk_tb(error.__traceback__), lookup_lines=False)
+        places = " > ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames)
+        chain.append(f"{type(error).__name__} at {places}")
+        error = error.__cause__ or error.__context__
+    return event | {"exception": "; caused by ".join(chain)} if chain else event
 
 
 def _only_known(_logger: object, _method: str, event: Event) -> Event:

@@ -1,6 +1,7 @@
 """Chunks of a Chat Completions stream, as documented and otherwise."""
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -240,10 +241,8 @@ def stream_text(chunks: list[Any]) -> str:
         chunk({"tool_calls": 7}),
         chunk({"tool_calls": {"index": 0}}),
         chunk({"tool_calls": [None]}),
-        chunk({"tool_calls": [{"id": "call_a", "function": {"name": "f"}}]}),
-        chunk(call(0, function={"name": "f"})),
         chunk(call(0, id="call_a", function={"arguments": "{}"})),
-        chunk(call(0, id="call_a", function={"name": "f", "arguments": {"a": 1}})),
+        chunk(call(0, id="call_a", function={"name": "f", "arguments": ["a"]})),
         chunk(call(0, id="call_a", type="custom", custom={"name": 7})),
         chunk({"tool_calls": [{"index": [0], "id": "call_a", "function": {"name": "f"}}]}),
         chunk({"annotations": [{}]}),
@@ -293,7 +292,7 @@ def test_nothing_after_the_finish_reason_is_fine() -> None:
 )
 def test_any_text_in_any_pieces_arrives_whole(text: str, cuts: list[int], *, ascii_only: bool) -> None:
     edges = sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})
-    pieces = [text[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    pieces = [text[start:end] for start, end in pairwise(edges)]
     stream = Played()
     for piece in pieces:
         stream.read(json.dumps(chunk({"content": piece}), ensure_ascii=ascii_only).encode())

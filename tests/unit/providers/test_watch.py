@@ -27,13 +27,22 @@ async def nothing() -> None:
 
 async def reason_of(watch: Watch, *steps: Callable[[], None]) -> str:
     """With which reason the watch ends a wait for nothing, after some steps."""
-    with pytest.raises(GatewayError) as raised:
+    return Reason.Name((await error_of(watch, *steps)).reason)
+
+
+async def error_of(watch: Watch, *steps: Callable[[], None]) -> GatewayError:
+    """With which error the watch ends a wait for nothing, after some steps."""
+
+    async def run() -> None:
         async with watch:
             for step in steps:
                 step()
             await nothing()
+
+    with pytest.raises(GatewayError) as raised:
+        await asyncio.wait_for(run(), 5)
     assert isinstance(raised.value.__cause__, TimeoutError)
-    return Reason.Name(raised.value.reason)
+    return raised.value
 
 
 def watched(deadline: float = UNBOUNDED, total: float = NEVER) -> Watch:
@@ -148,19 +157,19 @@ async def test_a_timer_left_over_ends_nothing_later() -> None:
 
 
 async def test_each_limit_has_a_public_sentence() -> None:
-    watch = watched()
-    sentences = set()
-    for reason in (FIRST, IDLE):
-        watch = watched()
-        with pytest.raises(GatewayError) as raised:
-            async with watch:
-                watch.expect(0, reason)
-                await nothing()
-        sentences.add(raised.value.text)
-    for ends in (watched(deadline=0), watched(total=0)):
-        with pytest.raises(GatewayError) as raised:
-            async with ends:
-                await nothing()
-        sentences.add(raised.value.text)
-    assert len(sentences) == 4
-    assert all(sentence.endswith(".") for sentence in sentences)
+    first, idle = watched(), watched()
+    errors = [
+        await error_of(first, lambda: first.expect(0, FIRST)),
+        await error_of(idle, lambda: idle.expect(0, IDLE)),
+        await error_of(watched(deadline=0)),
+        await error_of(watched(total=0)),
+    ]
+    assert {error.reason for error in errors} == {FIRST, IDLE, DEADLINE, TOTAL}
+    assert len({error.text for error in errors}) == 4
+    assert all(error.text.endswith(".") for error in errors)
+
+
+async def test_the_clock_runs_from_the_start_but_ends_nothing_before_the_block() -> None:
+    watch = watched(total=0)
+    await asyncio.sleep(0)
+    assert await reason_of(watch) == "UPSTREAM_TIMEOUT"

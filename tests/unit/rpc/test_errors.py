@@ -4,6 +4,7 @@ from typing import Final
 
 import pytest
 from google.rpc.code_pb2 import Code
+from google.rpc.status_pb2 import Status
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.status import Failure
@@ -48,7 +49,7 @@ PUSHBACK: Final = {
 RETRY_INFO: Final = {"RATE_LIMITED", "OVERLOADED", "PROVIDER_RATE_LIMITED"}
 LIMITED_BY_PROVIDER: Final = {"INSUFFICIENT_QUOTA", "PROVIDER_RATE_LIMITED"}
 
-REASONS: Final = [name for name in Reason.keys() if name != "ERROR_REASON_UNSPECIFIED"]
+REASONS: Final = [name for name in Reason.DESCRIPTOR.values_by_name if name != "ERROR_REASON_UNSPECIFIED"]
 TRAILERS: Final = (("x-request-id", "r-1"),)
 
 
@@ -58,8 +59,6 @@ def _call(model: str = "gpt-x") -> Call:
 
 def _failure(error: GatewayError, model: str = "gpt-x") -> Failure:
     """What a caller makes of an error."""
-    from google.rpc.status_pb2 import Status
-
     code, message, trailers = status_of(error, _call(model), TRAILERS)
     metadata = dict(trailers)
     raw = metadata["grpc-status-details-bin"]

@@ -1,5 +1,7 @@
-"""OpenAI Chat Completions: POST /chat/completions, as OpenAI's API reference of 2026-08 documents it."""
+"""OpenAI Chat Completions: POST /chat/completions, as OpenAI's API reference of 2026-08 documents it, and as
+the servers that speak like it use it."""
 
+from dataclasses import replace
 from typing import Final
 
 from tokenwire_server.providers.codec import Codec
@@ -18,5 +20,11 @@ CODEC: Final = Codec(
     },
     decode=decode,
     stream_decoder=ChatStreamDecoder,
+    lacks={"config.top_k": "OpenAI has no top_k."},
     error=error,
 )
+
+COMPATIBLE: Final = replace(
+    CODEC, stream_fields={"stream": True, "stream_options": {"include_usage": True}}, lacks={}
+)
+"""Of servers that speak like OpenAI: what one of them lacks is known to it alone."""

@@ -5,6 +5,7 @@ types of what it is given), which the caller reports as PROVIDER_BAD_RESPONSE.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from secrets import token_hex
 from typing import Any, Final
 
 import orjson
@@ -13,9 +14,14 @@ from google.protobuf import json_format
 from tokenwire.v1 import chat_pb2 as pb
 from tokenwire.v1 import common_pb2
 from tokenwire_server.providers.message import assistant_message
+from tokenwire_server.providers.openai_chat.errors import stream_error
+from tokenwire_server.providers.state import pack
 
 Upstream = Mapping[str, Any]
 """An object of a provider's JSON: of any shape until it is read."""
+
+REASONING: Final = ("reasoning_content", "reasoning")
+"""Names that servers give to what the model thought: DeepSeek's and vLLM's, OpenRouter's and Groq's."""
 
 FINISH_REASONS: Final[Mapping[str, "pb.FinishReason.ValueType"]] = {
     "stop": pb.FINISH_REASON_STOP,
@@ -35,6 +41,8 @@ def decode(reply: object, response: pb.ChatResponse) -> None:
     """Fills a response from a unary reply."""
     if not isinstance(reply, dict):
         raise TypeError("not an object")
+    if reply.get("error"):  # some servers answer 200 with an error
+        raise stream_error(reply["error"])
     head(reply, response)
     if not reply["choices"]:
         raise ValueError("no choices")
@@ -61,8 +69,8 @@ def head(reply: Upstream, response: pb.ChatResponse) -> None:
         response.service_tier = reply["service_tier"]
     if reply.get("system_fingerprint"):
         response.system_fingerprint = reply["system_fingerprint"]
-    if reply.get("usage"):
-        usage(reply["usage"], response.usage)
+    if counts := reply.get("usage") or (reply.get("x_groq") or {}).get("usage"):
+        usage(counts, response.usage)
     for key in reply.keys() - _MAPPED:
         json_format.ParseDict(reply[key], response.provider_fields.fields[key])
 
@@ -104,7 +112,9 @@ def _logprob(entry: Upstream, top: Iterable[Upstream] = ()) -> pb.TokenLogprob:
 
 
 def _parts(message: Upstream, provider: str) -> Iterator[pb.ContentPart]:
-    """In the order text, refusal, tool calls."""
+    """In the order reasoning, text, refusal, tool calls."""
+    for name, text in thoughts(message):
+        yield pb.ContentPart(reasoning=pb.Reasoning(text=text), provider_state=pack(provider, field=name))
     sources = [annotation(source) for source in message.get("annotations") or ()]
     if message.get("content") or sources:
         yield pb.ContentPart(text=message.get("content") or "", annotations=sources)
@@ -115,6 +125,14 @@ def _parts(message: Upstream, provider: str) -> Iterator[pb.ContentPart]:
             yield pb.ContentPart(tool_call=tool_call(call))
         else:
             yield pb.ContentPart(provider_item=provider_item(call, provider))
+
+
+def thoughts(message: Upstream) -> Iterator[tuple[str, str]]:
+    """What the model thought, with the name it stands under; a server that gives it twice is read once."""
+    for name in REASONING:
+        if message.get(name):
+            yield name, message[name]
+            return
 
 
 def annotation(source: Upstream) -> pb.Annotation:
@@ -128,9 +146,20 @@ def annotation(source: Upstream) -> pb.Annotation:
 
 
 def tool_call(call: Upstream) -> pb.ToolCall:
-    """A function call; a stream's first piece of one has no arguments yet."""
+    """A function call; a stream's first piece of one has no arguments yet. A call without an id gets one,
+    because its result has to name it."""
     function = call["function"]
-    return pb.ToolCall(id=call["id"], name=function["name"], arguments_json=function.get("arguments") or "")
+    return pb.ToolCall(
+        id=call.get("id") or f"call_{token_hex(12)}",
+        name=function["name"],
+        arguments_json=arguments(function),
+    )
+
+
+def arguments(function: Upstream) -> str:
+    """A call's arguments as text; some servers send them as an object."""
+    given = function.get("arguments")
+    return orjson.dumps(given).decode() if isinstance(given, dict) else given or ""
 
 
 def provider_item(call: Upstream, provider: str) -> pb.ProviderItem:

@@ -9,20 +9,19 @@ import orjson
 from tokenwire.v1 import chat_pb2 as pb
 from tokenwire_server.providers.codec import Job
 from tokenwire_server.providers.jsontext import Json, JsonObject, from_struct, number
+from tokenwire_server.providers.state import unpack
 
 _CONFIG: Final = {
-    "max_output_tokens": "max_completion_tokens",
     "temperature": "temperature",
     "top_p": "top_p",
-    "stop": "stop",
     "seed": "seed",
     "frequency_penalty": "frequency_penalty",
     "presence_penalty": "presence_penalty",
     "candidate_count": "n",
     "logprobs": "logprobs",
     "top_logprobs": "top_logprobs",
+    "top_k": "top_k",
     "verbosity": "verbosity",
-    "logit_bias": "logit_bias",
 }
 
 
@@ -42,8 +41,8 @@ def encode(job: Job) -> JsonObject:
     if request.HasField("store"):
         body["store"] = request.store
     for key, text in (
-        ("reasoning_effort", request.reasoning.effort),
-        ("safety_identifier", request.end_user_id),
+        ("reasoning_effort", "" if "reasoning.effort" in job.omitted else request.reasoning.effort),
+        (job.dialect.user_field, request.end_user_id),
         ("prompt_cache_key", request.prompt_cache_key),
         ("service_tier", request.service_tier),
     ):
@@ -115,10 +114,20 @@ def _image(job: Job, image: pb.Media, path: str) -> JsonObject | None:
     if image.HasField("file_id"):
         job.unsupported.part(f"{path}.file_id", "Chat Completions takes images by url or data only.")
         return None
+    if not _may_fetch(job, image, path):
+        return None
     fields: JsonObject = {"url": image.url if image.HasField("url") else _data_url(image)}
     if image.detail:
         fields["detail"] = image.detail
     return {"type": "image_url", "image_url": fields}
+
+
+def _may_fetch(job: Job, media: pb.Media, path: str) -> bool:
+    """Whether the server may be sent the URL; a `data:` one fetches nothing."""
+    if job.dialect.media_urls or not media.url or media.url.startswith("data:"):
+        return True
+    job.unsupported.part(f"{path}.url", "This provider's settings do not allow media by URL.")
+    return False
 
 
 def _file(job: Job, file: pb.Media, path: str) -> JsonObject | None:
@@ -151,9 +160,28 @@ def _assistant(job: Job, message: pb.ChatMessage, path: str) -> JsonObject:
         body["content"] = [{"type": "text", "text": text} for text in texts]
     if refusal := "".join(part.refusal for part in parts):
         body["refusal"] = refusal
+    body |= _reasoning(job, parts, path)
     if calls := list(_calls(job, parts, path)):
         body["tool_calls"] = calls
     return body
+
+
+def _reasoning(job: Job, parts: Iterable[pb.ContentPart], path: str) -> JsonObject:
+    """Its own thoughts go back to a server that takes them, under the name they came by."""
+    fields: dict[str, str] = {}
+    for index, part in enumerate(parts):
+        if not part.HasField("reasoning"):
+            continue
+        where = f"{path}.parts[{index}]"
+        state = unpack(part, job.provider, where)
+        if not job.dialect.reasoning:
+            job.unsupported.foreign_part(f"{where}.reasoning", "The provider takes no reasoning back.")
+        elif part.provider_state and state is None:
+            job.unsupported.foreign_state(f"{where}.provider_state")
+        else:
+            name = (state or {}).get("field", "reasoning_content")
+            fields[name] = fields.get(name, "") + part.reasoning.text
+    return {**fields}
 
 
 def _calls(job: Job, parts: Iterable[pb.ContentPart], path: str) -> Iterator[Json]:
@@ -177,17 +205,20 @@ def _tool_call(call: pb.ToolCall) -> JsonObject:
 
 
 def _config(job: Job, body: JsonObject) -> None:
-    if job.defaults.max_output_tokens is not None:
-        body["max_completion_tokens"] = job.defaults.max_output_tokens
+    config = job.request.config
+    given = config.HasField("max_output_tokens")
+    limit = config.max_output_tokens if given else job.defaults.max_output_tokens
+    if limit is not None:
+        body[job.dialect.tokens_field] = limit
     if job.defaults.temperature is not None:
         body["temperature"] = job.defaults.temperature
-    for field, value in job.request.config.ListFields():  # those that are set, zeros included
-        body[_CONFIG[field.name]] = value
-    if job.request.config.stop:
-        body["stop"] = list(job.request.config.stop)
-    if job.request.config.logit_bias:
-        biases = job.request.config.logit_bias.items()
-        body["logit_bias"] = {str(token): number(bias) for token, bias in biases}
+    for field, value in config.ListFields():  # those that are set, zeros included
+        if field.name in _CONFIG and f"config.{field.name}" not in job.omitted:
+            body[_CONFIG[field.name]] = value
+    if config.stop:
+        body["stop"] = list(config.stop)
+    if config.logit_bias and "config.logit_bias" not in job.omitted:
+        body["logit_bias"] = {str(token): number(bias) for token, bias in config.logit_bias.items()}
 
 
 # Tools and formats

@@ -4,12 +4,12 @@ The provider's code decides, then its type, then the HTTP status; its message ne
 leaves. Codes: platform.openai.com/docs/guides/error-codes and recorded replies.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
 from tokenwire_server.errors import GatewayError, Upstream, Violation
+from tokenwire_server.providers.error_form import TEXTS, by_status, path_of, word
 from tokenwire_server.providers.jsontext import loads
 from tokenwire_server.providers.retry_after import retry_after
 
@@ -46,37 +46,6 @@ _TYPES: Final[Mapping[str, "Reason.ValueType"]] = {
     "permission_error": Reason.PROVIDER_PERMISSION_DENIED,
 }
 
-_STATUSES: Final[Mapping[int, "Reason.ValueType"]] = {
-    401: Reason.PROVIDER_CREDENTIALS_INVALID,
-    402: Reason.INSUFFICIENT_QUOTA,
-    403: Reason.PROVIDER_PERMISSION_DENIED,
-    404: Reason.MODEL_NOT_FOUND,
-    408: Reason.UPSTREAM_TIMEOUT,
-    409: Reason.CONFLICT,
-    413: Reason.REQUEST_TOO_LARGE,
-    429: Reason.PROVIDER_RATE_LIMITED,
-    503: Reason.PROVIDER_OVERLOADED,
-    529: Reason.PROVIDER_OVERLOADED,
-}
-
-_TEXTS: Final[Mapping["Reason.ValueType", str]] = {
-    Reason.INVALID_REQUEST: "The provider refused the request as invalid.",
-    Reason.UNSUPPORTED_PARAMETER: "The model cannot honour a parameter of the request.",
-    Reason.CONTEXT_LENGTH_EXCEEDED: "The conversation is longer than the model's context window.",
-    Reason.REQUEST_TOO_LARGE: "The request is larger than the provider takes.",
-    Reason.CONTENT_BLOCKED: "The provider's policy refused the prompt.",
-    Reason.PROVIDER_CREDENTIALS_INVALID: "The provider refused the gateway's key; its operator must act.",
-    Reason.PROVIDER_PERMISSION_DENIED: "The provider refuses this to the gateway's account.",
-    Reason.MODEL_NOT_FOUND: "The provider has no such model, or not for this account.",
-    Reason.CONFLICT: "The provider reports a conflict.",
-    Reason.INSUFFICIENT_QUOTA: "The provider account's quota is used up.",
-    Reason.PROVIDER_RATE_LIMITED: "The provider's rate limit is reached.",
-    Reason.PROVIDER_OVERLOADED: "The provider is overloaded.",
-    Reason.PROVIDER_UNAVAILABLE: "The provider failed.",
-    Reason.UPSTREAM_TIMEOUT: "The provider gave up waiting.",
-    Reason.PROVIDER_BAD_RESPONSE: "The provider answered something that is not its protocol.",
-}
-
 _PARAMS: Final[Mapping[str, str]] = {
     "max_completion_tokens": "config.max_output_tokens",
     "max_tokens": "config.max_output_tokens",
@@ -100,9 +69,6 @@ _PARAMS: Final[Mapping[str, str]] = {
 }
 """The provider's parameter → path in ChatRequest; other names are the same on both sides."""
 
-_WORD: Final = re.compile(r"[A-Za-z0-9_.\-\[\]]{1,100}")
-"""An identifier. Anything else could be text, which stays inside."""
-
 
 def error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
     """What a reply with a status other than 200 means."""
@@ -124,30 +90,12 @@ def stream_error(details: object) -> GatewayError:
 
 
 def _error(status: int, details: Mapping[str, Any]) -> GatewayError:
-    code, kind, param = (_word(details.get(name)) for name in ("code", "type", "param"))
-    reason = _CODES.get(code) or _CODES.get(kind) or _TYPES.get(kind) or _by_status(status)
-    violations = [Violation(_path(param), _TEXTS[reason])] if param else []
+    code, kind, param = (word(details.get(name)) for name in ("code", "type", "param"))
+    reason = _CODES.get(code) or _CODES.get(kind) or _TYPES.get(kind) or by_status(status)
+    violations = [Violation(path_of(param, _PARAMS), TEXTS[reason])] if param else []
     return GatewayError(
         reason=reason,
-        text=_TEXTS[reason],
+        text=TEXTS[reason],
         violations=violations,
         upstream=Upstream(status=status, code=code or kind, param=param),
     )
-
-
-def _by_status(status: int) -> "Reason.ValueType":
-    if status in _STATUSES:
-        return _STATUSES[status]
-    if 400 <= status < 500:
-        return Reason.INVALID_REQUEST
-    return Reason.PROVIDER_UNAVAILABLE if status >= 500 else Reason.PROVIDER_BAD_RESPONSE
-
-
-def _word(value: object) -> str:
-    text = str(value) if isinstance(value, str | int) else ""
-    return text if _WORD.fullmatch(text) else ""
-
-
-def _path(param: str) -> str:
-    name = param.partition(".")[0].partition("[")[0]
-    return _PARAMS[name] + param.removeprefix(name) if name in _PARAMS else param

@@ -1,5 +1,6 @@
 """Chunks of a Chat Completions stream → Assembler."""
 
+from collections.abc import Hashable
 from typing import Any
 
 from tokenwire.v1 import chat_pb2 as pb
@@ -8,10 +9,12 @@ from tokenwire_server.providers.jsontext import loads
 from tokenwire_server.providers.openai_chat.decode import (
     Upstream,
     annotation,
+    arguments,
     finish_reason,
     head,
     logprobs,
     provider_item,
+    thoughts,
     tool_call,
 )
 from tokenwire_server.providers.openai_chat.errors import stream_error
@@ -25,7 +28,8 @@ class ChatStreamDecoder:
         self._assembler = assembler
         self._width = 0
         self._refused: set[int] = set()
-        self._custom: dict[int, dict[int, dict[str, Any]]] = {}
+        self._unnumbered: dict[int, object] = {}
+        self._custom: dict[int, dict[Hashable, dict[str, Any]]] = {}
         """Pieces of calls of tools that are no functions, by choice and index: they come out whole."""
 
     def feed(self, data: bytes) -> None:
@@ -46,12 +50,15 @@ class ChatStreamDecoder:
 
     def _choice(self, choice: Upstream) -> None:
         index, delta = choice["index"], choice["delta"]
+        if len(delta) > 1:
+            for name, text in thoughts(delta):
+                self._assembler.reasoning(index, text, field=name)
         if content := delta.get("content"):
             self._assembler.text(index, content)
+        if choice.get("logprobs"):  # before what would send the text off without them
+            self._assembler.logprobs(index, logprobs(choice["logprobs"]))
         if len(delta) > 1 or not content:
             self._rare(index, delta)
-        if choice.get("logprobs"):
-            self._assembler.logprobs(index, logprobs(choice["logprobs"]))
         if native := choice.get("finish_reason"):
             for call in self._custom.pop(index, {}).values():
                 item = provider_item(call, self._assembler.response.provider)
@@ -70,10 +77,10 @@ class ChatStreamDecoder:
             self._assembler.annotation(index, annotation(source))
 
     def _call(self, choice: int, call: Upstream) -> None:
-        key = call["index"]
+        key = self._key(choice, call)
         if self._assembler.has_tool_call(choice, key):
-            if arguments := (call.get("function") or {}).get("arguments"):
-                self._assembler.arguments(choice, key, arguments)
+            if more := arguments(call.get("function") or {}):
+                self._assembler.arguments(choice, key, more)
         elif "function" in call:
             self._assembler.tool_call(choice, key, tool_call(call))
         else:
@@ -81,3 +88,12 @@ class ChatStreamDecoder:
             whole |= {field: call[field] for field in ("id", "type") if call.get(field)}
             for field, text in (call.get("custom") or {}).items():
                 whole["custom"][field] += text
+
+    def _key(self, choice: int, call: Upstream) -> Hashable:
+        """What tells the call from others. Without an index, a name begins one and what has none goes on."""
+        index: int | None = call.get("index")
+        if index is not None:
+            return index
+        if (call.get("function") or {}).get("name"):
+            self._unnumbered[choice] = object()
+        return self._unnumbered[choice]

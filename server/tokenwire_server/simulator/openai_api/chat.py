@@ -49,40 +49,41 @@ class Completion:
     answers: tuple[Answer, ...]
     prompt_tokens: int
     rejected_tokens: int  # of a prediction: the simulator never guesses it
-
-    @property
-    def family(self) -> models.Family:
-        return models.family(self.model)
+    family: models.Family
 
 
-def complete(value: object, length: int | None) -> Completion:
+def complete(value: object, length: int | None, family: models.Family | None = None) -> Completion:
     """The answers to a request; ApiError if the real API would refuse it.
 
-    `length` is the length of the answers in tokens, None for as long as they come out.
+    `length` is the length of the answers in tokens, None for as long as they come out. With a family, any
+    model is taken for one of it, and what the family says of parameters is left to the caller.
     """
-    body, messages = _checked(value)
+    body, messages = _checked(value, family)
     model = as_text(body["model"])
+    family = family or models.family(model)
     used = count_tokens(messages) + tokens.count(compact(body["tools"]) if body.get("tools") else "")
-    _check_window(used, body, models.family(model))
+    _check_window(used, body, family)
     choices = range(as_int(body.get("n")) or 1)
-    asks = [_ask(body, messages, choice, length) for choice in choices]
+    asks = [_ask(body, messages, family, choice, length) for choice in choices]
     predicted = text_of(as_object(body.get("prediction")))
-    return Completion(body, model, tuple(map(answer, asks)), used, tokens.count(predicted))
+    return Completion(body, model, tuple(map(answer, asks)), used, tokens.count(predicted), family)
 
 
-def _checked(value: object) -> tuple[Json, list[Json]]:
+def _checked(value: object, family: models.Family | None) -> tuple[Json, list[Json]]:
     if not isinstance(value, dict):
         raise ApiError(_NOT_JSON)
     if not value.get("model"):
         raise ApiError("you must provide a model parameter")
     if value.get("messages") is None:
         raise checks.missing("messages")
-    check_model(value["model"])
+    if family is None:
+        check_model(value["model"])
     check_parameters(
         {key: item for key, item in value.items() if key != "messages"} | {"messages": value["messages"]}
     )
     messages = check_messages(value["messages"])
-    check_for_model(value, models.family(as_text(value["model"])))
+    if family is None:
+        check_for_model(value, models.family(as_text(value["model"])))
     return value, messages
 
 
@@ -110,7 +111,7 @@ def _check_window(used: int, body: Json, family: models.Family) -> None:
         )
 
 
-def _ask(body: Json, messages: list[Json], choice: int, length: int | None) -> Ask:
+def _ask(body: Json, messages: list[Json], family: models.Family, choice: int, length: int | None) -> Ask:
     chosen = choice_of(body)
     last_user = next((message for message in reversed(messages) if message["role"] == "user"), {})
     stop = body.get("stop")
@@ -125,7 +126,7 @@ def _ask(body: Json, messages: list[Json], choice: int, length: int | None) -> A
         schema=schema_of(body),
         limit=as_int(body.get("max_completion_tokens")) or as_int(body.get("max_tokens")),
         stop=(stop,) if isinstance(stop, str) else tuple(map(as_text, as_list(stop))),
-        reasoning=_REASONING_TOKENS[effort_of(body, models.family(as_text(body["model"])))],
+        reasoning=_REASONING_TOKENS[effort_of(body, family)],
         sentences=_SENTENCES.get(as_text(body.get("verbosity")), 3),
         length=length,
         choice=choice,

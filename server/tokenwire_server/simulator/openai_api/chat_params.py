@@ -122,6 +122,9 @@ _PARAMETERS: Mapping[str, Check] = {
     "web_search_options": _web_search,
 }
 
+PARAMETERS = tuple(_PARAMETERS)
+"""The names of all parameters, refused ones included."""
+
 _SAMPLING = (
     "temperature",
     "top_p",

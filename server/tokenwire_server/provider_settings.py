@@ -1,0 +1,175 @@
+"""The settings of one provider: a model for each kind, told apart by `kind`."""
+
+import re
+from collections.abc import Iterable
+from typing import Annotated, Final, Literal, TypeAlias
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+
+from tokenwire_server.secret import Secret
+from tokenwire_server.settings_types import (
+    MIB,
+    PORTS,
+    Count,
+    Plain,
+    Seconds,
+    SecretText,
+    Table,
+    Temperature,
+    Tokens,
+    Unsupported,
+    is_loopback,
+    parsed,
+)
+
+__all__ = ["CompatibleProvider", "MistralProvider", "OpenAIProvider", "Provider", "ProviderName", "Timeouts"]
+
+URL: Final = re.compile(
+    r"(?P<scheme>https?)://(?P<user>[^/?#]*@)?"
+    r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(?P<port>[0-9]{1,5}))?"
+    r"(/[!-\[\]-~]*)?",  # printable ASCII without the backslash, which parsers read in two ways
+    re.ASCII,
+)
+OWN_HEADERS: Final = frozenset({
+    "accept-encoding", "connection", "content-length", "content-type", "expect", "host", "keep-alive",
+    "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+})  # fmt: skip
+"""Headers that belong to the connection or the body; a value of someone else's would break calls."""
+
+
+def _url(text: str, plain_http: str) -> str:
+    """A base URL without a slash at its end. `plain_http` says what is wrong with http; empty = nothing.
+
+    Never repeats the URL: what is wrong with it may be a password.
+    """
+    place, *extra = re.split(r"[?#]", text, maxsplit=1)
+    url = URL.fullmatch(place)
+    if url is None or int(url["port"] or 0) > PORTS:
+        raise ValueError("is no http or https URL; write one such as https://api.openai.com/v1")
+    if url["user"]:
+        raise ValueError("has a user name or password in it; put the key into api_key")
+    if extra:
+        raise ValueError("has a query or fragment; end it after the path")
+    if plain_http and url["scheme"] == "http" and not is_loopback(url["host"].strip("[]")):
+        raise ValueError(plain_http)
+    return text.rstrip("/")
+
+
+def _base_url(text: str) -> str:
+    return _url(text, "sends the key unencrypted; use https (http is for loopback hosts only)")
+
+
+def _server_root(text: str) -> str:
+    root = _base_url(text)
+    if root.endswith("/v1"):
+        raise ValueError("ends in /v1, which is added to it; leave that out")
+    return root
+
+
+def _compatible_url(text: str, info: ValidationInfo) -> str:
+    if info.data.get("allow_plain_http", True):  # missing = wrong in itself
+        return _url(text, "")
+    return _url(text, "sends prompts and keys unencrypted; use https, or set allow_plain_http = true")
+
+
+def _once(names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name.lower() in seen:
+            raise ValueError(f"has {name} twice; remove one")
+        seen.add(name.lower())
+
+
+def _headers(headers: dict[str, Secret], info: ValidationInfo) -> dict[str, Secret]:
+    _once(headers)
+    if info.data.get("api_key") is not None and "authorization" in map(str.lower, headers):
+        raise ValueError("has authorization, which api_key sends as well; remove one")
+    return headers
+
+
+def _header_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}", name):
+        raise ValueError("is no header's name; use letters, digits and -")
+    if name.lower() in OWN_HEADERS:
+        raise ValueError("is a header that the gateway sets itself; remove it")
+    return name
+
+
+def _query_name(name: str) -> str:
+    if not name:
+        raise ValueError("has an empty name in it; give it one")
+    return name
+
+
+def _provider_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,31}", name):
+        raise ValueError("is no provider's name; use 1 to 32 of a-z, 0-9, _ and -, first a letter or digit")
+    return name
+
+
+ProviderName = Annotated[str, AfterValidator(_provider_name)]
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+QueryName = Annotated[Plain, BeforeValidator(_query_name)]
+
+
+class Timeouts(Table):
+    """Seconds a provider is waited for."""
+
+    connect: Seconds = 5.0
+    first_token: Seconds = 60.0
+    idle: Seconds = 60.0
+    total: Seconds = 600.0
+
+
+class _Common(Table):
+    """What a provider of any kind has."""
+
+    default_model: Plain = ""
+    default_max_output_tokens: Tokens | None = None
+    default_temperature: Temperature | None = None
+    unsupported_parameters: Unsupported | None = None
+    timeouts: Timeouts = Timeouts()
+    max_event_bytes: Count = 4 * MIB
+    max_response_bytes: Count = 32 * MIB
+
+
+class OpenAIProvider(_Common):
+    """OpenAI itself."""
+
+    kind: Literal["openai"]
+    api_key: SecretText
+    base_url: Annotated[str, AfterValidator(_base_url)] = "https://api.openai.com/v1"
+    organization: Plain = ""
+    project: Plain = ""
+
+
+class MistralProvider(_Common):
+    """Mistral itself."""
+
+    kind: Literal["mistral"]
+    api_key: SecretText
+    base_url: Annotated[str, AfterValidator(_server_root)] = "https://api.mistral.ai"
+    """The server's root, without /v1."""
+
+
+class CompatibleProvider(_Common):
+    """A server that speaks OpenAI's protocol, more or less. Without `api_key` no key is sent."""
+
+    kind: Literal["openai_compatible"]
+    allow_plain_http: bool = False
+    """Whether http may leave this machine. Stands before `base_url`, whose check needs it."""
+    base_url: Annotated[str, AfterValidator(_compatible_url)]
+    api_key: SecretText | None = None
+    headers: Annotated[dict[HeaderName, SecretText], BeforeValidator(parsed), AfterValidator(_headers)] = (
+        Field(default_factory=dict)
+    )
+    """Sent with each request. No two names differ only in case, and none sends what `api_key` does."""
+    query: Annotated[dict[QueryName, Plain], BeforeValidator(parsed)] = Field(default_factory=dict)
+    """Added to each URL."""
+    allow_media_urls: bool = False
+    tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+
+
+Provider: TypeAlias = Annotated[
+    OpenAIProvider | MistralProvider | CompatibleProvider, Field(discriminator="kind")
+]

@@ -1,0 +1,58 @@
+"""Which of the parameters that a caller sent the model cannot take: refused by name, or left out by name.
+
+Two sources: what the wire format has no place for (`Codec.lacks`), and what the catalog knows of the model.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from tokenwire.v1 import chat_pb2 as pb
+from tokenwire_server.catalog import Row
+from tokenwire_server.unsupported import Unsupported
+
+_SAMPLING = ("config.temperature", "config.top_p")
+
+
+def omissions(
+    request: pb.ChatRequest, lacks: Mapping[str, str], row: Row | None, unsupported: Unsupported
+) -> frozenset[str]:
+    """Paths of what is to be left out of the provider's request; raises UNSUPPORTED_PARAMETER."""
+    if row is None and not lacks:
+        return frozenset()
+    return frozenset(_left_out(request, lacks, row, unsupported))
+
+
+def _left_out(
+    request: pb.ChatRequest, lacks: Mapping[str, str], row: Row | None, unsupported: Unsupported
+) -> Iterator[str]:
+    for path in _given(request):
+        if text := lacks.get(path) or (row and _refusal(request, path, row)):
+            unsupported.parameter(path, text)
+            yield path
+
+
+def _refusal(request: pb.ChatRequest, path: str, row: Row) -> str:
+    """Why the model does not take the parameter; empty when it does, or nobody knows."""
+    effort = request.reasoning.effort
+    if path == "reasoning.effort" and not row.takes_effort(effort):
+        return "The model does not have this effort."
+    if path in _SAMPLING and not row.takes_sampling(effort):
+        # 1 is what these models do in any case, and they take it.
+        if path == "config.temperature" and request.config.temperature == 1:
+            return ""
+        return "The model does not take it while it reasons."
+    return ""
+
+
+def _given(request: pb.ChatRequest) -> Iterator[str]:
+    """Paths of the parameters that the caller sent, zeros included."""
+    for field, _ in request.config.ListFields():
+        yield f"config.{field.name}"
+    if request.reasoning.effort:
+        yield "reasoning.effort"
+    if request.store:  # who says no is content with a provider that cannot
+        yield "store"
+    if request.HasField("parallel_tool_calls"):
+        yield "parallel_tool_calls"
+    for name in ("end_user_id", "prompt_cache_key", "service_tier"):
+        if getattr(request, name):
+            yield name

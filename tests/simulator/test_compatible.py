@@ -1,0 +1,412 @@
+"""The habits of compatible servers, as they are on the wire."""
+
+import json
+
+import pytest
+from openai import AsyncAzureOpenAI, AsyncOpenAI
+from simulator.wire import KEY, Answer, Body, Headers, chat, chunks, events, request
+
+from tokenwire_server.simulator import COMPATIBLE, ERRORS, NOT_SIMULATED, Script, Simulator
+
+FUNCTION: Body = {
+    "type": "function",
+    "function": {
+        "name": "look_up",
+        "parameters": {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]},
+    },
+}
+MODELS = {
+    "deepseek": "deepseek-reasoner",
+    "groq": "openai/gpt-oss-120b",
+    "azure": "gpt-4o",
+}
+LOCAL = ("vllm", "ollama", "llamacpp", "odd")
+OTHERS = tuple(name for name in COMPATIBLE if name != "azure")
+USAGE: Body = {"stream": True, "stream_options": {"include_usage": True}}
+END = {"odd": b"\r\n"}
+
+
+def ask_for(name: str, prompt: str = "Say something.", **parameters: object) -> Body:
+    return chat(prompt, **{"model": MODELS.get(name, "any/thinking-model"), **parameters})
+
+
+async def ask(
+    simulator: Simulator, name: str, body: object, *, script: object = None, headers: Headers = KEY
+) -> Answer:
+    query = "?api-version=2025-04-01-preview" if name == "azure" else ""
+    path = f"/compatible/{name}/v1/chat/completions{query}"
+    return await request(simulator, body, path=path, headers=headers, script=script)
+
+
+def choices(body: Body) -> list[Body]:
+    found = body["choices"]
+    assert isinstance(found, list)
+    return found
+
+
+def message(answer: Answer) -> Body:
+    found = choices(answer.json)[0]["message"]
+    assert isinstance(found, dict)
+    return found
+
+
+def streamed(name: str, answer: Answer) -> list[Body]:
+    return chunks(answer.body, END.get(name, b"\n"))
+
+
+def deltas(name: str, answer: Answer) -> list[Body]:
+    found = [choices(chunk)[0]["delta"] for chunk in streamed(name, answer) if choices(chunk)]
+    return [delta for delta in found if isinstance(delta, dict)]
+
+
+def finishes(name: str, answer: Answer) -> list[object]:
+    return [choices(chunk)[0]["finish_reason"] for chunk in streamed(name, answer) if choices(chunk)]
+
+
+def test_unknown_servers_are_named(simulator: Simulator) -> None:
+    assert simulator.compatible_url("vllm") == simulator.url.replace("/v1", "/compatible/vllm/v1")
+    with pytest.raises(ValueError, match="no compatible server 'bard'; there are vllm, "):
+        simulator.compatible_url("bard")
+
+
+@pytest.mark.parametrize("name", OTHERS)
+async def test_openais_sdk_reads_them(simulator: Simulator, name: str) -> None:
+    async with AsyncOpenAI(api_key="k", base_url=simulator.compatible_url(name), max_retries=0) as sdk:
+        model = MODELS.get(name, "any")
+        whole = await sdk.chat.completions.create(
+            model=model, messages=[{"role": "user", "content": "[sim:echo] Hello there"}]
+        )
+        stream = await sdk.chat.completions.create(
+            model=model, messages=[{"role": "user", "content": "[sim:echo] Hello there"}], stream=True
+        )
+        text = [chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices]
+        listed = [card.id async for card in sdk.models.list()]
+        assert (await sdk.models.retrieve(listed[0])).id == listed[0]
+    assert "".join(text) == whole.choices[0].message.content == "Hello there"
+
+
+@pytest.mark.parametrize("name", OTHERS)
+async def test_the_stream_says_what_the_whole_answer_says(simulator: Simulator, name: str) -> None:
+    field = "reasoning_content" if name in {"vllm", "llamacpp", "deepseek"} else "reasoning"
+    whole = message(await ask(simulator, name, ask_for(name, reasoning_effort="high")))
+    answer = await ask(simulator, name, ask_for(name, reasoning_effort="high", stream=True))
+    for key in ("content", field):
+        joined = "".join(str(delta.get(key) or "") for delta in deltas(name, answer))
+        assert joined == whole[key] != ""
+    assert ("reasoning_details" in whole) == (name == "openrouter")
+
+
+@pytest.mark.parametrize(
+    ("name", "index", "begin", "pieces"),
+    [
+        ("vllm", True, "chatcmpl-tool-", True),
+        ("ollama", False, "call_", False),
+        ("llamacpp", True, "", True),
+        ("groq", True, "fc_", False),
+        ("deepseek", True, "call_00_", True),
+        ("openrouter", True, "toolu_", True),
+        ("odd", False, None, False),
+    ],
+)
+async def test_tool_calls(
+    simulator: Simulator,
+    name: str,
+    index: bool,  # noqa: FBT001
+    begin: str | None,
+    pieces: bool,  # noqa: FBT001
+) -> None:
+    body = ask_for(name, tools=[FUNCTION], tool_choice="required")
+    answer = await ask(simulator, name, body | {"stream": True})
+    calls = [call for delta in deltas(name, answer) for call in _listed(delta.get("tool_calls"))]
+    assert all(("index" in call) == index for call in calls)
+    assert (len(calls) > 1) == pieces
+    assert calls[0].get("id", "?").startswith(begin or "") if begin is not None else "id" not in calls[0]
+    assert begin != "" or calls[0]["id"] == ""
+    arguments = "".join(call["function"]["arguments"] for call in calls)
+    assert json.loads(arguments).keys() == {"a"}
+    whole = message(await ask(simulator, name, body))
+    (called,) = _listed(whole["tool_calls"])
+    assert called["function"] == {"name": "look_up", "arguments": arguments}
+    assert finishes(name, answer)[-1] == "tool_calls"
+
+
+def _listed(value: object) -> list[dict[str, dict[str, str]]]:
+    return value if isinstance(value, list) else []
+
+
+@pytest.mark.parametrize("name", OTHERS)
+async def test_a_tool_turn_goes_round(simulator: Simulator, name: str) -> None:
+    asked = ask_for(name, tools=[FUNCTION])
+    first = message(await ask(simulator, name, asked))
+    (call,) = _listed(first["tool_calls"])
+    result = {"role": "tool", "content": "sunny", "tool_call_id": call.get("id", "")}
+    history = asked["messages"]
+    assert isinstance(history, list)
+    if name == "groq":  # which refuses what it does not know
+        first = {key: first[key] for key in ("role", "content", "reasoning", "tool_calls")}
+    answer = await ask(simulator, name, asked | {"messages": [*history, first, result]})
+    assert "sunny" in str(message(answer)["content"])
+
+
+@pytest.mark.parametrize(
+    ("name", "plain", "asked", "where"),
+    [
+        ("vllm", 0, 1, "last"),
+        ("ollama", 0, 1, "last"),
+        ("llamacpp", 0, 1, "last"),
+        ("groq", 1, 1, "x_groq"),
+        ("deepseek", 1, 1, "finish"),
+        ("openrouter", 1, 1, "choice"),
+        ("odd", 0, 0, ""),
+    ],
+)
+async def test_usage(simulator: Simulator, name: str, plain: int, asked: int, where: str) -> None:
+    body = ask_for(name)
+    without = await ask(simulator, name, body | {"stream": True})
+    answer = await ask(simulator, name, body | USAGE)
+    assert without.body.count(b'"usage"') == plain
+    assert answer.body.count(b'"usage"') == asked
+    assert ("usage" in (await ask(simulator, name, body)).json) == (name != "odd")
+    last = streamed(name, answer)[-1]
+    found = {"last": last, "choice": last, "finish": last, "x_groq": last.get("x_groq"), "": {"usage": 0}}
+    inner = found[where]
+    assert isinstance(inner, dict)
+    assert "usage" in inner
+    assert bool(choices(last)) == (where != "last")
+    dropped = await ask(simulator, name, body | USAGE, script={"no_usage": True})
+    assert b'"usage"' not in dropped.body
+
+
+async def test_framing(simulator: Simulator) -> None:
+    odd = await ask(simulator, "odd", ask_for("odd", stream=True))
+    assert b"[DONE]" not in odd.body
+    assert odd.body.count(b"\r\n") == odd.body.count(b"\n")
+    assert finishes("odd", odd) == [*[""] * (len(streamed("odd", odd)) - 1), "eos"]
+    router = events((await ask(simulator, "openrouter", ask_for("openrouter", stream=True))).body)
+    assert router[0] == router[2] == b": OPENROUTER PROCESSING"
+    assert router[-1] == b"data: [DONE]"
+
+
+async def test_delta_shapes(simulator: Simulator) -> None:
+    """The shapes of recorded streams, and Ollama's of its documents."""
+    seen = {
+        name: deltas(name, await ask(simulator, name, ask_for(name, stream=True)))
+        for name in ("deepseek", "groq", "openrouter", "ollama", "vllm")
+    }
+    assert seen["deepseek"][0] == {"role": "assistant", "content": None, "reasoning_content": ""}
+    assert seen["deepseek"][1].keys() == {"content", "reasoning_content"}
+    assert seen["deepseek"][1]["content"] is None
+    assert seen["deepseek"][-1] == {"content": "", "reasoning_content": None}
+    assert seen["groq"][0] == {"role": "assistant", "content": ""}
+    assert seen["groq"][-1] == {}
+    assert all(delta["role"] == "assistant" for delta in seen["openrouter"] + seen["ollama"])
+    assert seen["openrouter"][1].keys() == {"role", "content", "reasoning", "reasoning_details"}
+    assert seen["vllm"][1].keys() == {"reasoning_content"}
+
+
+async def test_groq_puts_raw_reasoning_into_the_text(simulator: Simulator) -> None:
+    raw = message(await ask(simulator, "groq", ask_for("groq", reasoning_format="raw")))
+    assert str(raw["content"]).startswith("<think>\nThe user wrote")
+    assert "reasoning" not in raw
+    hidden = message(await ask(simulator, "groq", ask_for("groq", reasoning_format="hidden")))
+    assert str(raw["content"]).endswith(f"</think>\n\n{hidden['content']}")
+
+
+@pytest.mark.parametrize(
+    ("name", "extra", "reasons"),
+    [
+        ("openrouter", {"reasoning": {"effort": "high"}}, True),
+        ("openrouter", {"reasoning": {"enabled": False}}, False),
+        ("vllm", {"chat_template_kwargs": {"enable_thinking": True}}, True),
+        ("deepseek", {"model": "deepseek-chat", "thinking": {"type": "enabled"}}, True),
+        ("deepseek", {"model": "deepseek-chat"}, False),
+        ("groq", {"reasoning_effort": "none"}, False),
+        ("groq", {"reasoning_effort": "default"}, True),
+        ("ollama", {"reasoning_effort": "low"}, True),
+    ],
+)
+async def test_who_reasons(simulator: Simulator, name: str, extra: Body, reasons: bool) -> None:  # noqa: FBT001
+    usual = {"openrouter": "x/y", "vllm": "x", "ollama": "x"}
+    body = ask_for(name, **{"model": usual.get(name, MODELS.get(name)), **extra})
+    found = message(await ask(simulator, name, body))
+    assert bool(found.keys() & {"reasoning", "reasoning_content"}) == reasons
+
+
+@pytest.mark.parametrize("name", LOCAL)
+async def test_local_servers_ask_for_no_key_and_take_any_model(simulator: Simulator, name: str) -> None:
+    assert (await ask(simulator, name, ask_for(name), headers={})).status == 200
+    bare = {key: value for key, value in ask_for(name).items() if key != "model"}
+    assert (await ask(simulator, name, bare)).status == 200
+
+
+@pytest.mark.parametrize("name", ["groq", "deepseek", "openrouter", "azure"])
+@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer sk-invalid"}])
+async def test_the_others_ask_for_a_key(simulator: Simulator, name: str, headers: Headers) -> None:
+    answer = await ask(simulator, name, ask_for(name), headers=headers)
+    assert answer.status == 401
+    assert answer.error["message"]
+
+
+@pytest.mark.parametrize(("name", "status"), [("groq", 404), ("deepseek", 400), ("azure", 404)])
+async def test_models_that_they_do_not_have(simulator: Simulator, name: str, status: int) -> None:
+    assert (await ask(simulator, name, ask_for(name, model="imagined"))).status == status
+
+
+@pytest.mark.parametrize("name", OTHERS)
+async def test_unknown_fields(simulator: Simulator, name: str) -> None:
+    answer = await ask(simulator, name, ask_for(name, imagined=1))
+    assert answer.status == (400 if name == "groq" else 200)
+    if name == "groq":
+        assert answer.error["message"] == "property 'imagined' is unsupported"
+    asked: Body = {"role": "user", "content": "Hi", "cache_control": {}}
+    answer = await ask(simulator, name, ask_for(name, messages=[asked]))
+    assert answer.status == (400 if name == "groq" else 200)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+async def test_they_are_more_patient_than_openai(simulator: Simulator, name: str) -> None:
+    """Nothing of this is refused: OpenAI refuses each."""
+    strict = {"type": "json_schema", "json_schema": {"name": "s", "strict": True, "schema": {}}}
+    part = {"type": "text", "text": "Hi", "image_url": None}
+    for body in (
+        ask_for(name, tool_choice="auto", top_logprobs=1, stream_options={}, max_tokens=1_000_000),
+        ask_for(name, max_tokens=5, max_completion_tokens=5),
+        ask_for(name, response_format={"type": "json_object"}),
+        ask_for(name, response_format=strict),
+        ask_for(name, messages=[{"role": "user", "content": [part]}]),
+        ask_for(name, messages=[{"role": "assistant"}, {"role": "user", "content": "Hi"}]),
+    ):
+        answer = await ask(simulator, name, body)
+        assert answer.status == 200, answer.body
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "feature"),
+    [
+        ("openrouter", {"type": "video_url", "video_url": {"url": "https://example.com"}}, "video input"),
+        ("groq", {"type": "input_audio", "input_audio": {}}, "audio input"),
+    ],
+)
+async def test_what_is_not_simulated_is_named(
+    simulator: Simulator, name: str, part: Body, feature: str
+) -> None:
+    answer = await ask(simulator, name, ask_for(name, messages=[{"role": "user", "content": [part]}]))
+    assert answer.status == 400
+    assert feature in str(answer.error["message"])
+    assert feature in NOT_SIMULATED
+
+
+# Errors
+
+
+@pytest.mark.parametrize("name", COMPATIBLE)
+@pytest.mark.parametrize("error", ERRORS)
+async def test_named_errors(simulator: Simulator, name: str, error: str) -> None:
+    openai = await request(simulator, chat(), script={"error": error})
+    answer = await ask(simulator, name, ask_for(name), script={"error": error})
+    assert answer.status == openai.status
+    assert answer.headers.get("retry-after") == openai.headers.get("retry-after")
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        (
+            "vllm",
+            {"object": "error", "message": "Not Found", "type": "NotFoundError", "param": None, "code": 404},
+        ),
+        ("ollama", {"error": "Not Found"}),
+        ("odd", {"detail": "Not Found"}),
+        ("openrouter", {"error": {"code": 404, "message": "Not Found", "type": "invalid_request_error"}}),
+        ("groq", {"error": {"message": "Not Found", "type": "invalid_request_error"}}),
+        ("azure", {"error": {"code": "404", "message": "Resource not found"}}),
+    ],
+)
+async def test_forms_of_errors(simulator: Simulator, name: str, body: Body) -> None:
+    answer = await request(simulator, {}, path=f"/compatible/{name}/v1/none?api-version=1", headers=KEY)
+    assert (answer.status, answer.json) == (404, body)
+
+
+async def test_groq_names_an_unknown_model(simulator: Simulator) -> None:
+    """The recorded body."""
+    answer = await ask(simulator, "groq", ask_for("groq", model="non-existent"))
+    assert answer.error == {
+        "message": "The model `non-existent` does not exist or you do not have access to it.",
+        "type": "invalid_request_error",
+        "code": "model_not_found",
+    }
+
+
+async def test_errors_in_a_stream(simulator: Simulator) -> None:
+    script = {"error_event": "server_error", "after": 1}
+    last = {
+        name: events((await ask(simulator, name, ask_for(name, stream=True), script=script)).body)[-2:]
+        for name in ("groq", "openrouter", "vllm", "azure", "llamacpp")
+    }
+    assert last["groq"][1].startswith(b'event: error\ndata: {"error":{')
+    assert b'"status_code":500' in last["groq"][1]
+    assert last["openrouter"][1] == last["vllm"][1] == b"data: [DONE]"
+    chunk = json.loads(last["openrouter"][0][6:])
+    assert chunk["error"].keys() == {"code", "message"}
+    assert chunk["choices"][0]["finish_reason"] == "error"
+    assert json.loads(last["vllm"][0][6:])["object"] == "error"
+    assert json.loads(last["azure"][1][6:]).keys() == {"error"}
+    assert json.loads(last["llamacpp"][1][6:])["error"]["code"] == 500
+
+
+@pytest.mark.parametrize("name", COMPATIBLE)
+async def test_faults_work_everywhere(simulator: Simulator, name: str) -> None:
+    body = ask_for(name, stream=True)
+    cut = await ask(simulator, name, body, script={"cut_at_byte": 100, "how": "rst"})
+    assert cut.ended == "rst"
+    ended = await ask(simulator, name, body, script={"no_finish": True, "framing": "cr"})
+    assert b"[DONE]" not in ended.body
+    assert b'"finish_reason":"stop"' not in ended.body
+    assert b"\n" not in ended.body
+    simulator.script(Script(status=503))
+    assert [(await ask(simulator, name, body)).status for _ in range(2)] == [503, 200]
+
+
+# Azure
+
+
+async def test_azures_sdk_works(simulator: Simulator) -> None:
+    endpoint = simulator.compatible_url("azure").removesuffix("/v1")
+    sdk = AsyncAzureOpenAI(azure_endpoint=endpoint, api_version="2025-04-01-preview", api_key="k")
+    async with sdk:
+        whole = await sdk.chat.completions.create(
+            model="gpt-4o", messages=[{"role": "user", "content": "Hello"}]
+        )
+        stream = await sdk.chat.completions.create(
+            model="gpt-4o", messages=[{"role": "user", "content": "Hello"}], stream=True
+        )
+        text = [chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices]
+    assert simulator.received[0].headers["api-key"] == "k"
+    assert "".join(text) == whole.choices[0].message.content
+
+
+async def test_azure_begins_with_the_filters_of_the_prompt(simulator: Simulator) -> None:
+    answer = await ask(simulator, "azure", ask_for("azure", stream=True))
+    first, second = chunks(answer.body)[:2]
+    assert (first["id"], first["model"], first["choices"]) == ("", "", [])
+    assert first.keys() >= {"prompt_filter_results"}
+    assert "content_filter_results" in choices(second)[0]
+    whole = await ask(simulator, "azure", ask_for("azure"))
+    assert whole.json.keys() >= {"prompt_filter_results", "usage"}
+
+
+async def test_azure_wants_a_version_and_takes_a_key_header(simulator: Simulator) -> None:
+    path = "/compatible/azure/openai/deployments/gpt-4o/chat/completions"
+    body = chat(model="ignored")
+    key = {"api-key": "k"}
+    assert (await request(simulator, body, path=path, headers=key)).status == 404
+    answer = await request(simulator, body, path=f"{path}?api-version=1", headers=key)
+    assert (answer.status, answer.json["model"]) == (200, "gpt-4o")
+    listed = await request(
+        simulator, method="GET", path="/compatible/azure/v1/models?api-version=1", headers=key
+    )
+    assert listed.status == 200
+    refused = await request(
+        simulator, chat(max_tokens=0), path="/compatible/azure/v1/chat/completions?api-version=1", headers=key
+    )
+    assert (refused.status, refused.error["param"]) == (400, "max_tokens")

@@ -1,0 +1,112 @@
+"""The bench works, whatever it measures on this machine."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+from bench.measure import Cpu, Spread, Window, memory_mib, percentile
+from bench.payload import BURST, CHAT, PACED, PIECES, TOKENS, messages
+from bench.report import BEGIN, END, with_block
+from bench.upstream import mistake, reply, stream
+
+ROOT = Path(__file__).parents[2]
+ROWS = (
+    "Chat, saturated, CPU µs a call",
+    "ChatStream, burst, CPU µs a token",
+    "ChatStream, 50 at 20 ms, CPU µs a token",
+    "Chat, saturated, calls/s of one process",
+    "ChatStream, burst, tokens/s of one process",
+    "ChatStream, burst, tokens a message",
+    "ChatStream, 50 at 20 ms, tokens a message",
+    "Chat at 30 % load, ms p50",
+    "Chat at 30 % load, ms p99",
+    "ChatStream, 50 at 20 ms, ms p50, first token",
+    "ChatStream, 50 at 20 ms, ms p99, first token",
+    "start, s until ready",
+    "resident memory idle, MiB",
+)
+HEAD = (
+    b"POST /v1/chat/completions HTTP/1.1\r\nAuthorization: Bearer sk-bench\r\n"
+    b"Content-Type: application/json\r\nContent-Length: 1\r\n"
+)
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+def body(model: str, **fields: object) -> bytes:
+    streams = {"stream": True, "stream_options": {"include_usage": True}} if model != CHAT else {}
+    return orjson.dumps({"model": model, "messages": messages()} | streams | fields)
+
+
+@linux
+def test_a_quick_run_reports_every_row(tmp_path: Path) -> None:
+    command = (sys.executable, "-m", "tests.bench", "--quick", "--output", str(tmp_path))
+    done = subprocess.run(  # noqa: S603
+        command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert [row for row in ROWS if row not in done.stdout] == []
+    (file,) = tmp_path.iterdir()
+    found = json.loads(file.read_text())
+    assert [row[0] for row in found["table"][1:]] == list(ROWS)
+    assert list(found["scenarios"]) == ["chat", "burst", "paced", "light"]
+    assert found["access_lines"] >= found["calls"] > 0
+    assert found["options"] == {"quick": True, "only": None}
+
+
+@pytest.mark.parametrize("model", [CHAT, BURST, PACED])
+def test_the_upstream_takes_what_a_provider_takes(model: str) -> None:
+    assert mistake(HEAD, body(model)) == ""
+
+
+@pytest.mark.parametrize(
+    ("head", "sent", "wrong"),
+    [
+        (HEAD.replace(b"/v1/", b"/v2/"), body(CHAT), "not a POST of /v1/chat/completions"),
+        (HEAD.replace(b"sk-bench", b"sk-other"), body(CHAT), "not the key"),
+        (HEAD.replace(b"application/json", b"text/plain"), body(CHAT), "not application/json"),
+        (HEAD, b"{", "not JSON"),
+        (HEAD, body("gpt-4o"), "not a known model"),
+        (HEAD, body(CHAT, messages=messages()[:1]), "not the messages"),
+        (HEAD, body(CHAT, stream=True), "not the stream flag"),
+        (HEAD, body(BURST, stream=False), "not the stream flag"),
+        (HEAD, body(PACED, stream_options={}), "not the usage flag"),
+    ],
+)
+def test_the_upstream_refuses_what_a_provider_refuses(head: bytes, sent: bytes, wrong: str) -> None:
+    assert mistake(head, sent) == wrong
+
+
+def test_the_sizes_are_those_of_the_budget() -> None:
+    _, tokens, _ = stream(BURST)
+    assert 1300 <= len(reply()) <= 1500
+    assert len(tokens) == TOKENS
+    assert {len(piece) for piece in PIECES} == {len(PIECES[0])}
+
+
+def test_figures() -> None:
+    assert Spread.of([3.0, 1.0, 2.0]) == Spread(2.0, 1.0, 3.0)
+    assert percentile([], 0.5) == 0
+    assert percentile([float(number) for number in range(100)], 0.99) == 99
+    window = Window(2.0, 10, 40, 20, (), 0, 0, 0, 0, user=0.75, system=0.25, load=0, upstream=0, busy=1.5)
+    assert (window.micros("call"), window.micros("token")) == (100_000, 25_000)
+    assert (window.share(), window.foreign()) == (0.5, 0.25)
+
+
+@linux
+def test_what_the_system_says_of_this_process() -> None:
+    assert Cpu.of(os.getpid()).total > 0
+    assert memory_mib(os.getpid()) > 1
+
+
+def test_only_the_marked_block_of_the_page_changes() -> None:
+    page = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+
+    assert with_block(page, "new") == f"before\n{BEGIN}\nnew\n{END}\nafter\n"
+    with pytest.raises(ValueError, match="no <!--"):
+        with_block("nothing", "new")
