@@ -124,9 +124,9 @@ async def test_a_refused_parameter_is_named_by_our_path(gateway: Gateway) -> Non
 
 async def test_what_the_simulated_model_refuses_is_named_too(gateway: Gateway) -> None:
     request = ask(model="openai/o3-mini")
-    request.config.temperature = 0.5
+    request.config.logprobs = True
     failed = await failure(gateway.stub.Chat(request))
-    assert (failed.reason, failed.fields) == ("UNSUPPORTED_PARAMETER", ["config.temperature"])
+    assert (failed.reason, failed.fields) == ("UNSUPPORTED_PARAMETER", ["config.logprobs"])
 
 
 RETRY = {

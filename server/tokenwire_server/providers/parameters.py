@@ -4,12 +4,16 @@ Two sources: what the wire format has no place for (`Codec.lacks`), and what the
 """
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from tokenwire.v1 import chat_pb2 as pb
 from tokenwire_server.catalog import Row
 from tokenwire_server.unsupported import Unsupported
 
-_SAMPLING = ("config.temperature", "config.top_p")
+_SAMPLING: Final = frozenset(
+    {"config.temperature", "config.top_p", "config.frequency_penalty", "config.presence_penalty"}
+)
+"""What a model that reasons has fixed: OpenAI's guide names these four."""
 
 
 def omissions(

@@ -45,14 +45,20 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic
         self._observer = observer
         self._wrapped: dict[str, Handler] = {}
         self._running: set[asyncio.Task[Any] | None] = set()
+        self._closing = False
 
     def in_flight(self) -> int:
         """RPCs that are being handled."""
         return len(self._running)
 
-    async def drained(self) -> None:
-        """Waits until no RPC is being handled: grpc's own stop does not wait for clean-up."""
-        while self._running:
+    async def drain(self, grace: float) -> None:
+        """Waits until no RPC is being handled; those that take longer than `grace` end with SHUTTING_DOWN."""
+        if running := {task for task in self._running if task}:
+            _, late = await asyncio.wait(running, timeout=grace)
+            self._closing = True
+            for task in late:
+                task.cancel()
+        while self._running:  # grpc's own stop does not wait for clean-up
             await asyncio.wait([task for task in self._running if task])
 
     async def intercept_service(
@@ -124,7 +130,7 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic
             response = await behaviour(_decoded(request), context)
             context.set_trailing_metadata(_trailers(call))
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (the one barrier)
-            failure = _failure(error, call, context)
+            failure = self._failure(error, call, context)
             code, reason = TABLE[failure.reason].code, Reason.Name(failure.reason)
             await _end(error, failure, call, context)
         else:
@@ -143,6 +149,12 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic
                 reason=Reason.PERMISSION_DENIED, text="This server takes no provider keys from callers."
             )
         return Secret(key)
+
+    def _failure(self, error: BaseException, call: Call, context: Context) -> GatewayError:
+        """What an exception means to the caller."""
+        if isinstance(error, asyncio.CancelledError) and self._closing and not context.done():
+            return GatewayError(reason=Reason.SHUTTING_DOWN, text="The server is stopping.")
+        return _failure(error, call, context)
 
     def _call(self, rpc: str, context: Context) -> Call:
         arrived = now()
@@ -173,7 +185,6 @@ def _request_id(context: Context) -> str:
 
 
 def _failure(error: BaseException, call: Call, context: Context) -> GatewayError:
-    """What an exception means to the caller."""
     if isinstance(error, GatewayError):
         return error
     if _left(error, context):
@@ -200,7 +211,7 @@ def _left(error: BaseException, context: Context) -> bool:
 
 async def _end(error: BaseException, failure: GatewayError, call: Call, context: Context) -> NoReturn:
     """Ends the RPC: a caller that has left hears nothing, and grpc must see its cancellation as it is."""
-    if _left(error, context):
+    if failure.reason != Reason.SHUTTING_DOWN and _left(error, context):
         raise error
     if failure.reason == Reason.INTERNAL:
         _log.error(

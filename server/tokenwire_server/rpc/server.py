@@ -1,5 +1,6 @@
 """The gRPC server: options, services, listeners, and a stop that lets calls end."""
 
+import asyncio
 from typing import Final
 
 import grpc
@@ -15,6 +16,8 @@ from tokenwire_server.settings import Server as ServerSettings
 _SERVICE: Final = llm_service_pb2.DESCRIPTOR.services_by_name["LLMService"].full_name
 _SERVICES: Final = (_SERVICE, health.SERVICE_NAME)
 _MIB: Final = 1024 * 1024
+_MARGIN: Final = 5.0
+"""Seconds after which grpc ends what our own grace has not."""
 
 _OPTIONS: Final = (
     # A second server on the same port is refused instead of sharing it in silence.
@@ -59,11 +62,14 @@ class Server:
         return addresses
 
     async def stop(self) -> None:
-        """NOT_SERVING at once; calls in flight get `drain_seconds` to end, then they are cancelled. Gives
-        back when all handlers have ended, clean-up included."""
+        """NOT_SERVING at once; calls in flight get `drain_seconds` to end, then they end with SHUTTING_DOWN.
+        Gives back when all handlers have ended, clean-up included."""
+        grace = self._settings.drain_seconds
         await self._health.enter_graceful_shutdown()
-        await self._server.stop(self._settings.drain_seconds)
-        await self._boundary.drained()
+        stopping = asyncio.ensure_future(self._server.stop(grace + _MARGIN))
+        await self._boundary.drain(grace)
+        await self._server.stop(None)  # what is left are watches on health, which never end
+        await stopping
 
     def _bind(self, listen: str) -> str:
         try:
@@ -75,8 +81,8 @@ class Server:
 
     async def abort(self) -> None:
         """Ends what `stop` still waits for, or everything at once. May be called more than once."""
+        await self._boundary.drain(0)
         await self._server.stop(None)
-        await self._boundary.drained()
 
     def in_flight(self) -> int:
         """RPCs of ours that are being handled."""

@@ -12,7 +12,7 @@ from tokenwire_server.simulator.values import Json, compact
 
 MARKERS = {
     "[sim:refuse]": "refuses",
-    "[sim:filter]": "stops half way with the finish reason content_filter",
+    "[sim:filter]": "stops half way with the finish reason content_filter, which Mistral has not",
     "[sim:twice]": "calls two tools where it would call one, unless parallel calls are off",
     "[sim:text]": "answers in text although tools are offered, unless a call is required",
     "[sim:echo]": "says what follows the marker, and nothing else",

@@ -57,7 +57,9 @@ def _placed(_logger: object, _method: str, event: Event) -> Event:
         places = " > ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames)
         chain.append(f"{type(error).__name__} at {places}")
         error = error.__cause__ or error.__context__
-    return event | {"exception": "; caused by ".join(chain)} if chain else event
+    if chain:
+        event["exception"] = "; caused by ".join(chain)
+    return event
 
 
 def _only_known(_logger: object, _method: str, event: Event) -> Event:

@@ -40,6 +40,13 @@ _NO_KEY = (
     "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key "
     "for an active subscription and use a correct regional API endpoint for your resource."
 )
+_NO_DEPLOYMENT: Json = {
+    "error": {
+        "code": "DeploymentNotFound",
+        "message": "The API deployment for this resource does not exist. If you created the deployment "
+        "within the last 5 minutes, please wait a moment and try again.",
+    }
+}
 
 
 def mount(root: str) -> Mount:
@@ -49,7 +56,8 @@ def mount(root: str) -> Mount:
         try:
             reply = _route(exchange, exchange.received.path.removeprefix(root))
         except ApiError as error:
-            reply = json_reply(error.body, error.status)
+            body = _NO_DEPLOYMENT if error.code == "model_not_found" else error.body
+            reply = json_reply(body, error.status)
         return replace(reply, headers={**_headers(exchange), **reply.headers})
 
     def error(name: str, exchange: Exchange) -> NamedError | None:

@@ -6,15 +6,15 @@ from itertools import zip_longest
 
 import orjson
 
-from tokenwire_server.simulator import seeds
+from tokenwire_server.simulator import logprobs, seeds
 from tokenwire_server.simulator.answer import Answer, Call
 from tokenwire_server.simulator.compatible.habits import Habits
 from tokenwire_server.simulator.compatible.request import Shown
 from tokenwire_server.simulator.openai_api.chat import Completion
 from tokenwire_server.simulator.reply import Event, Kind
-from tokenwire_server.simulator.values import Json, as_object
+from tokenwire_server.simulator.values import Json, as_int, as_object
 
-_Step = tuple[Kind, Json]
+_Step = tuple[Kind, Json, str]  # what a chunk adds, with the text token that it adds, if any
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class ChatReply:
             message["tool_calls"] = [self._call(at, call) for at, call in enumerate(said.calls)]
         elif self.habits.empty_calls:
             message["tool_calls"] = []
-        choice: Json = {"index": index, "message": message, "logprobs": None}
+        choice: Json = {"index": index, "message": message, "logprobs": self._logprobs(said.tokens)}
         return choice | self._finish(said)
 
     def _events(self) -> Iterator[Event]:
@@ -73,26 +73,29 @@ class ChatReply:
             for index, step in enumerate(turn):
                 if step is None:
                     continue
-                kind, delta = step
+                kind, delta, token = step
                 last = kind == "finish"
                 finish = self._finish(self.completion.answers[index]) if last else self._unfinished()
-                yield self._event(kind, [{"index": index, "delta": delta, "logprobs": None, **finish}])
+                scored = self._logprobs((token,)) if token else None
+                yield self._event(kind, [{"index": index, "delta": delta, "logprobs": scored, **finish}])
 
     def _deltas(self, said: Answer) -> Iterator[_Step]:
         field = self.habits.reasoning
         start: Json = {"role": "assistant", "content": ""}
         if self.habits.nulls:
             start = {"role": "assistant", "content": None, field: ""}
-        yield "start", start
+        yield "start", start, ""
         if self._apart(said):
             for thought in said.thoughts:
-                yield "token", self._delta(self._reasoning(thought))
-        for token in (*self._inside(said), *said.tokens):
-            yield "token", self._delta({"content": token})
+                yield "token", self._delta(self._reasoning(thought)), ""
+        for thought in self._inside(said):
+            yield "token", self._delta({"content": thought}), ""
+        for token in said.tokens:
+            yield "token", self._delta({"content": token}), token
         for index, call in enumerate(said.calls):
             for piece in self._call_pieces(index, call):
-                yield "token", self._delta({"tool_calls": [piece]})
-        yield "finish", self._delta({"content": ""} if self.habits.nulls else {})
+                yield "token", self._delta({"tool_calls": [piece]}), ""
+        yield "finish", self._delta({"content": ""} if self.habits.nulls else {}), ""
 
     def _delta(self, delta: Json) -> Json:
         if self.habits.nulls:
@@ -171,6 +174,11 @@ class ChatReply:
 
     def _asks_usage(self) -> bool:
         return as_object(self.completion.body.get("stream_options")).get("include_usage") is True
+
+    def _logprobs(self, tokens: tuple[str, ...]) -> Json | None:
+        if not self.completion.body.get("logprobs"):
+            return None
+        return {"content": logprobs.rows(tokens, as_int(self.completion.body.get("top_logprobs")) or 0)}
 
     def _usage(self) -> Json:
         reasoning = sum(said.reasoning for said in self.completion.answers)

@@ -127,7 +127,7 @@ def _effort(body: Json) -> str:
     asked = as_object(body.get("reasoning"))  # OpenRouter
     if asked.get("enabled") is False:
         return "none"
-    thinking = as_object(body.get("thinking")).get("type")  # DeepSeek
+    thinking = as_text(as_object(body.get("thinking")).get("type"))  # DeepSeek
     if thinking in {"enabled", "disabled"}:
         usual = "medium" if thinking == "enabled" else "none"
     template = as_object(body.get("chat_template_kwargs")).get("enable_thinking")  # vLLM, llama.cpp

@@ -10,7 +10,7 @@ from itertools import zip_longest
 
 import orjson
 
-from tokenwire_server.simulator import seeds
+from tokenwire_server.simulator import logprobs, seeds
 from tokenwire_server.simulator.answer import Answer, Call
 from tokenwire_server.simulator.mistral_api.chat import Completion
 from tokenwire_server.simulator.reply import Event, Kind
@@ -61,8 +61,8 @@ class ChatReply:
         calls = [self._call(at, call) for at, call in enumerate(said.calls)] or None
         message: Json = {"role": "assistant", "tool_calls": calls, "content": content}
         choice: Json = {"index": index, "finish_reason": said.finish, "message": message}
-        logprobs = self._logprobs(said.tokens)
-        return choice if logprobs is None else {**choice, "logprobs": logprobs}
+        scored = self._logprobs(said.tokens)
+        return choice if scored is None else {**choice, "logprobs": scored}
 
     def _chunks(self) -> Iterator[tuple[Kind, Json]]:
         """Choices take turns, token by token."""
@@ -73,9 +73,9 @@ class ChatReply:
                     kind, delta, token = step
                     finish = self.completion.answers[index].finish if kind == "finish" else None
                     choice: Json = {"index": index, "delta": delta, "finish_reason": finish}
-                    logprobs = self._logprobs((token,)) if token else None
-                    if logprobs is not None:
-                        choice["logprobs"] = logprobs
+                    scored = self._logprobs((token,)) if token else None
+                    if scored is not None:
+                        choice["logprobs"] = scored
                     yield kind, {**self._head("chat.completion.chunk"), "choices": [choice]}
 
     def _deltas(self, said: Answer) -> Iterator[_Step]:
@@ -86,7 +86,8 @@ class ChatReply:
         if said.thoughts:
             first, text = text[:1], text[1:]
             last = self._thinking(said.thoughts[-1], closed=_closed(said))
-            yield "token", {"content": [last, *({"type": "text", "text": token} for token in first)]}, ""
+            turn = [last, *({"type": "text", "text": token} for token in first)]
+            yield "token", {"content": turn}, "".join(first)
         for token in text:
             yield "token", {"content": token}, token
         end: Json = {"content": ""}
@@ -125,7 +126,7 @@ class ChatReply:
         if not self.completion.body.get("logprobs"):
             return None
         top = as_int(self.completion.body.get("top_logprobs")) or 0
-        return {"content": [_logprob(token, top) for token in tokens]}
+        return {"content": logprobs.rows(tokens, top)}
 
 
 def _closed(said: Answer) -> bool:
@@ -139,14 +140,3 @@ def _parsed(text: str) -> object:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         return text
-
-
-def _logprob(token: str, top: int) -> Json:
-    """The token is always the most likely one; the others get what is left, in equal steps."""
-    own = -(1 + seeds.number(token) % 1000) / 2000
-    others = [_scored(seeds.name(4, token, rank), own - 1 - rank) for rank in range(max(0, top - 1))]
-    return {**_scored(token, own), "top_logprobs": [_scored(token, own), *others][:top]}
-
-
-def _scored(token: str, logprob: float) -> Json:
-    return {"token": token, "logprob": logprob, "bytes": list(token.encode())}

@@ -6,7 +6,7 @@ from itertools import zip_longest
 
 import orjson
 
-from tokenwire_server.simulator import seeds
+from tokenwire_server.simulator import logprobs, seeds
 from tokenwire_server.simulator.answer import Answer, Call
 from tokenwire_server.simulator.openai_api.chat import Completion
 from tokenwire_server.simulator.reply import Event, Kind
@@ -65,8 +65,8 @@ class ChatReply:
                     kind, delta, token = step
                     said = self.completion.answers[index]
                     finish = said.finish if kind == "finish" else None
-                    logprobs = self._logprobs(said, (token,)) if token else None
-                    choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish}
+                    scored = self._logprobs(said, (token,)) if token else None
+                    choice = {"index": index, "delta": delta, "logprobs": scored, "finish_reason": finish}
                     yield self._event(kind, [choice])
 
     def _deltas(self, said: Answer) -> Iterator[tuple[Kind, Json, str]]:
@@ -127,8 +127,7 @@ class ChatReply:
     def _logprobs(self, said: Answer, tokens: tuple[str, ...]) -> _Logprobs:
         if not self.completion.body.get("logprobs") or said.calls:
             return None
-        top = as_int(self.completion.body.get("top_logprobs")) or 0
-        rows = [_logprob(token, top) for token in tokens]
+        rows = logprobs.rows(tokens, as_int(self.completion.body.get("top_logprobs")) or 0)
         return {"content": None, "refusal": rows} if said.refused else {"content": rows, "refusal": None}
 
 
@@ -159,17 +158,6 @@ def _call_deltas(calls: tuple[Call, ...]) -> Iterator[tuple[Kind, Json, str]]:
 def _citation(said: Answer) -> Json:
     place = {"start_index": 0, "end_index": len(said.text)}
     return {"type": "url_citation", "url_citation": {**place, "title": "A simulated source", "url": SOURCE}}
-
-
-def _logprob(token: str, top: int) -> Json:
-    """The token is always the most likely one; the others get what is left, in equal steps."""
-    own = -(1 + seeds.number(token) % 1000) / 2000
-    others = [_scored(seeds.name(4, token, rank), own - 1 - rank) for rank in range(max(0, top - 1))]
-    return {**_scored(token, own), "top_logprobs": [_scored(token, own), *others][:top]}
-
-
-def _scored(token: str, logprob: float) -> Json:
-    return {"token": token, "logprob": logprob, "bytes": list(token.encode())}
 
 
 def _padding(data: bytes) -> str:
