@@ -44,6 +44,11 @@ def blocks() -> list[Block]:
     ]
 
 
+def variables(text: str) -> dict[str, str]:
+    """Values for the variables that a settings snippet names."""
+    return dict.fromkeys(re.findall(r"env:(\w+)", text), "sk-documented")
+
+
 def made_from_code() -> Mapping[str, str]:
     """Name of each such part → what must stand between its markers."""
     return {

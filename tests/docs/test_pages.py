@@ -33,8 +33,7 @@ def test_toml_in_the_docs_is_valid(tmp_path: Path) -> None:
         tomllib.loads(block.text)
         file = tmp_path / f"{number}.toml"
         file.write_text(block.text)
-        keys = {"OPENAI_API_KEY": "sk-some"}
-        load(file, keys, tmp_path)
+        load(file, pages.variables(block.text), tmp_path)
 
 
 def test_readme_is_one_screen() -> None:

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from email.utils import formatdate
 from time import time
-from typing import Any
 
 import pytest
 from support.ask import ask
@@ -107,7 +106,7 @@ async def test_an_error_within_a_stream_has_its_reason(gateway: Gateway, name: s
 
 
 async def test_an_error_events_text_does_not_get_out(gateway: Gateway) -> None:
-    event = {"error": {"message": CANARY, "type": "server_error", "code": 503}}
+    event: dict[str, object] = {"error": {"message": CANARY, "type": "server_error", "code": 503}}
     gateway.simulator.script(Script(after=1, error_event=event))
     failed = await fails(gateway, "ChatStream")
     assert failed.code == "UNAVAILABLE"
@@ -129,7 +128,7 @@ async def test_what_the_simulated_model_refuses_is_named_too(gateway: Gateway) -
     assert (failed.reason, failed.fields) == ("UNSUPPORTED_PARAMETER", ["config.logprobs"])
 
 
-RETRY = {
+RETRY: Mapping[str, tuple[Mapping[str, str | None], float]] = {
     "seconds": ({"retry-after": "7"}, 7.0),
     "fraction": ({"retry-after": "0.25"}, 0.25),
     "milliseconds": ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
@@ -146,7 +145,6 @@ RETRY = {
 
 @pytest.mark.parametrize("name", RETRY)
 async def test_retry_info_says_what_the_provider_said(gateway: Gateway, name: str) -> None:
-    headers: Mapping[str, Any]
     headers, told = RETRY[name]
     gateway.simulator.script(Script(error="rate_limit", headers=headers))
     failed = await fails(gateway)

@@ -134,7 +134,9 @@ async def test_the_environment_of_sdks_does_not_leak(simulator: Simulator, tmp_p
 
 async def test_neither_key_nor_prompt_is_logged_or_counted(simulator: Simulator, tmp_path: Path) -> None:
     metrics = _free()
-    echo = {"error": {"message": f"{KEY} {CANARY}", "type": CANARY + "!", "code": "nothing"}}
+    echo: dict[str, object] = {
+        "error": {"message": f"{KEY} {CANARY}", "type": CANARY + "!", "code": "nothing"}
+    }
     scripts = (Script(), Script(status=500, error=echo), Script(raw=CANARY), Script(cut_at_byte=5, how="rst"))
     simulator.script(*scripts)
     async with serve(tmp_path, simulator.url, metrics=metrics) as running:

@@ -30,9 +30,8 @@ CANARY = "canary-of-the-prompt"
 async def _streaming(running: Running) -> AsyncIterator[tuple[Any, Any]]:
     """A stream that has begun, and a watch on health that has said SERVING."""
     async with aio.insecure_channel(running.address, options=CHANNEL) as channel:
-        watch = health_pb2_grpc.HealthStub(channel).Watch(  # type: ignore[no-untyped-call]
-            health_pb2.HealthCheckRequest(), timeout=3 * SECONDS
-        )
+        health: Any = health_pb2_grpc.HealthStub(channel)  # its methods have no types
+        watch = health.Watch(health_pb2.HealthCheckRequest(), timeout=3 * SECONDS)
         assert (await anext(aiter(watch))).status == STATUS.SERVING
         stream = LLMServiceStub(channel).ChatStream(ask(CANARY), timeout=3 * SECONDS)
         assert (await anext(aiter(stream))).HasField("started")

@@ -68,7 +68,9 @@ async def test_complete_and_stream_without_async(simulator: Simulator) -> None:
 
 
 @pytest.mark.parametrize("effort", ["none", "high"])
-async def test_the_stream_says_what_the_whole_answer_says(mistral: Mistral, effort: Literal["none", "high"]) -> None:
+async def test_the_stream_says_what_the_whole_answer_says(
+    mistral: Mistral, effort: Literal["none", "high"]
+) -> None:
     whole = await mistral.chat.complete_async(
         model=SMALL, messages=ASKED, n=2, reasoning_effort=effort, logprobs=True
     )

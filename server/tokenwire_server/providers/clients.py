@@ -9,11 +9,11 @@ from typing import Final
 from tokenwire_server.settings import CompatibleProvider, MistralProvider, OpenAIProvider
 
 _HEADERS: Final = {
-    "Accept": "application/json",
+    "accept": "application/json",
     # Decompressing costs more than it saves between machines that are well connected.
-    "Accept-Encoding": "identity",
-    "Content-Type": "application/json",
-    "User-Agent": "tokenwire",
+    "accept-encoding": "identity",
+    "content-type": "application/json",
+    "user-agent": "tokenwire",
 }
 
 
@@ -49,7 +49,7 @@ class OpenAIIdentity:
             "OpenAI-Organization": self.client.organization or "",
             "OpenAI-Project": self.client.project or "",
         }
-        return _HEADERS | {name: value for name, value in identity.items() if value}
+        return _HEADERS | {name.lower(): value for name, value in identity.items() if value}
 
 
 class MistralIdentity:
@@ -66,7 +66,7 @@ class MistralIdentity:
 
     def headers(self) -> Mapping[str, str]:
         """Those of every request."""
-        return _HEADERS | {"Authorization": f"Bearer {self._secret.reveal()}"}
+        return _HEADERS | {"authorization": f"Bearer {self._secret.reveal()}"}
 
 
 class CompatibleIdentity:
@@ -80,5 +80,5 @@ class CompatibleIdentity:
 
     def headers(self) -> Mapping[str, str]:
         """Those of every request."""
-        key = {"Authorization": f"Bearer {self._key.reveal()}"} if self._key else {}
-        return _HEADERS | key | {name: secret.reveal() for name, secret in self._extra.items()}
+        key = {"authorization": f"Bearer {self._key.reveal()}"} if self._key else {}
+        return _HEADERS | key | {name.lower(): secret.reveal() for name, secret in self._extra.items()}

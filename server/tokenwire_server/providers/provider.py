@@ -58,7 +58,7 @@ class Identity(Protocol):
         ...
 
     def headers(self) -> Mapping[str, str]:
-        """Those of every request, credentials included."""
+        """Those of every request, credentials included; names in lower case."""
         ...
 
 
@@ -152,7 +152,7 @@ class ProviderBackend:
         timeouts = self._settings.timeouts
         headers = self._identity.headers()
         if call.provider_key:
-            headers = {**headers, "Authorization": f"Bearer {call.provider_key.reveal()}"}
+            headers = {**headers, "authorization": f"Bearer {call.provider_key.reveal()}"}
         data = orjson.dumps(body)
         watch = Watch(call.deadline, timeouts.total)
         exchange = _Exchange(call, self._name, watch)

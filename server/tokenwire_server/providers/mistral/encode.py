@@ -162,7 +162,7 @@ def _assistant(job: Job, message: pb.ChatMessage, path: str) -> JsonObject:
                 chunks += _item(job, part.provider_item, f"{path}.parts[{index}].provider_item")
             case _:
                 pass  # validation lets nothing else into an assistant's message
-    plain = all(chunk.get("type") == "text" for chunk in chunks)
+    plain = all(chunk.get("type") == "text" and isinstance(chunk.get("text"), str) for chunk in chunks)
     content: Json = "".join(str(chunk["text"]) for chunk in chunks) if plain else [*chunks]
     body: JsonObject = {"role": "assistant", "content": content}
     if calls:
@@ -246,7 +246,8 @@ def _tools(job: Job) -> Iterator[Json]:
                 if allowed is None or tool.function.name in allowed:
                     yield {"type": "function", "function": _function(tool.function)}
             case "provider_tool" if tool.provider_tool.provider == job.provider:
-                yield from_struct(tool.provider_tool.definition)
+                if allowed is None:
+                    yield from_struct(tool.provider_tool.definition)
             case "provider_tool" | None:
                 path = f"tools[{index}].provider_tool"
                 job.unsupported.parameter(path, "The tool is for another provider.")

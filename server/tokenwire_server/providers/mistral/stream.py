@@ -65,9 +65,10 @@ class MistralStreamDecoder:
                 self._text(index, chunk["text"])
             case "thinking":
                 self._assembler.close(index, "text")
-                if text := thought(chunk):
+                text, signature = thought(chunk), chunk.get("signature")
+                if text or signature:
                     self._assembler.reasoning(index, text)
-                if signature := chunk.get("signature"):
+                if signature:
                     self._assembler.close(index, "reasoning", signature=signature)
             case _:
                 self._assembler.close(index, "reasoning")

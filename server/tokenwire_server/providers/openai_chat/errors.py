@@ -83,10 +83,12 @@ def error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
 
 
 def stream_error(details: object) -> GatewayError:
-    """What an error object inside a stream means; some servers put the HTTP status in its `code`."""
+    """What an error object inside a stream means; some servers put the HTTP status beside its `code`, some
+    into it."""
     fields = details if isinstance(details, dict) else {}
-    code = fields.get("code")
-    return _error(code if isinstance(code, int) else 500, fields)
+    given = (fields.get("status_code"), fields.get("code"))
+    status = next((number for number in given if isinstance(number, int) and 400 <= number < 600), 500)
+    return _error(status, fields)
 
 
 def _error(status: int, details: Mapping[str, Any]) -> GatewayError:

@@ -50,14 +50,16 @@ class ChatStreamDecoder:
 
     def _choice(self, choice: Upstream) -> None:
         index, delta = choice["index"], choice["delta"]
-        if len(delta) > 1:
+        content = delta.get("content")
+        plain = content and len(delta) == 1
+        if not plain:
             for name, text in thoughts(delta):
                 self._assembler.reasoning(index, text, field=name)
-        if content := delta.get("content"):
+        if content:
             self._assembler.text(index, content)
         if choice.get("logprobs"):  # before what would send the text off without them
             self._assembler.logprobs(index, logprobs(choice["logprobs"]))
-        if len(delta) > 1 or not content:
+        if not plain:
             self._rare(index, delta)
         if native := choice.get("finish_reason"):
             for call in self._custom.pop(index, {}).values():
