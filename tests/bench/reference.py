@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 
 from tokenwire.v1 import chat_pb2 as pb
 from tokenwire.v1 import common_pb2, llm_service_pb2_grpc
-from tokenwire_server.rpc.server import _OPTIONS as OPTIONS
+from tokenwire_server.rpc.server import OPTIONS as OPTIONS
 
 from .child import serve_until_told
 from .payload import ANSWER, CHAT, PACE, PACED, PIECES, USAGE

@@ -2,14 +2,16 @@
 
 import copy
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from aiohttp import web
+from mistralai.client import Mistral
 from openai import AsyncOpenAI
+from pydantic import TypeAdapter
 
 from tokenwire.v1 import chat_pb2 as pb
 from tokenwire_server.backend import Backend
@@ -17,17 +19,19 @@ from tokenwire_server.call import Call, Target, now
 from tokenwire_server.catalog import load
 from tokenwire_server.providers.http import HttpClient
 from tokenwire_server.providers.registry import provider_backend
-from tokenwire_server.settings import Defaults, OpenAIProvider
+from tokenwire_server.settings import Defaults, Provider
 
 MODEL = "unlisted-model"
 """One that the catalog does not know, so that nothing but the codec decides what is sent."""
 
+_PROVIDER: TypeAdapter[Provider] = TypeAdapter(Provider)
 _UNARY = {
     "id": "chatcmpl-1",
     "object": "chat.completion",
     "created": 1700000000,
     "model": MODEL,
     "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
 }
 _CHUNK = {
     "id": "chatcmpl-1",
@@ -40,7 +44,7 @@ _CHUNK = {
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One request, said in our contract and as arguments of `chat.completions.create`."""
+    """One request, said in our contract and as arguments of the SDK's call."""
 
     name: str
     request: pb.ChatRequest
@@ -108,14 +112,15 @@ async def capturing() -> AsyncIterator[Capture]:
 
 
 @asynccontextmanager
-async def gateway(url: str, defaults: Defaults | None = None, **settings: Any) -> AsyncIterator[Backend]:
-    """A provider of ours as the server makes it, with its base URL at `url`."""
-    provider = {"kind": "openai", "api_key": "sk-test", "base_url": url, **settings}
+async def gateway(
+    url: str, defaults: Defaults | None = None, *, kind: str = "openai", **settings: Any
+) -> AsyncIterator[Backend]:
+    """A provider of ours as the server makes it, with its kind as its name and its base URL at `url`."""
+    given = {"kind": kind, "api_key": "sk-test", "base_url": url, **settings}
+    provider: Provider = _PROVIDER.validate_python(given)
     http = HttpClient()
     try:
-        yield provider_backend(
-            "openai", OpenAIProvider.model_validate(provider), defaults or Defaults(), http, load()
-        )
+        yield provider_backend(kind, provider, defaults or Defaults(), http, load())
     finally:
         await http.close()
 
@@ -139,7 +144,8 @@ class Senders:
 
     capture: Capture
     backend: Backend
-    sdk: AsyncOpenAI
+    ask_sdk: Callable[[Mapping[str, Any], bool], Awaitable[None]]
+    """Makes the SDK's call, as a stream or not."""
 
     async def ours(self, request: pb.ChatRequest, *, stream: bool = False) -> Sent:
         """What this gateway sends."""
@@ -151,24 +157,48 @@ class Senders:
 
     async def theirs(self, arguments: Mapping[str, Any], *, stream: bool = False) -> Sent:
         """What the official SDK sends."""
-        if stream:
-            options = {"include_usage": True, "include_obfuscation": False}
-            arguments = {**arguments, "stream": True, "stream_options": options}
-        reply = await self.sdk.chat.completions.create(**{"model": MODEL, **arguments})
-        if stream:
-            await reply.close()
+        await self.ask_sdk({"model": MODEL, **arguments}, stream)
         return self.capture.only()
 
 
 @asynccontextmanager
 async def sending() -> AsyncIterator[Senders]:
-    """Senders, connected."""
+    """Senders to OpenAI, connected."""
     async with (
         capturing() as capture,
         gateway(capture.url) as backend,
         AsyncOpenAI(api_key="sk-test", base_url=capture.url, max_retries=0) as sdk,
     ):
-        yield Senders(capture, backend, sdk)
+
+        async def ask(arguments: Mapping[str, Any], stream: bool) -> None:  # noqa: FBT001
+            if stream:
+                options = {"include_usage": True, "include_obfuscation": False}
+                arguments = {**arguments, "stream": True, "stream_options": options}
+            reply = await sdk.chat.completions.create(**arguments)
+            if stream:
+                await reply.close()
+
+        yield Senders(capture, backend, ask)
+
+
+@asynccontextmanager
+async def sending_to_mistral() -> AsyncIterator[Senders]:
+    """Senders to Mistral, connected."""
+    async with capturing() as capture:
+        root = capture.url.removesuffix("/v1")
+        async with (
+            gateway(root, kind="mistral") as backend,
+            Mistral(api_key="sk-test", server_url=root) as sdk,
+        ):
+
+            async def ask(arguments: Mapping[str, Any], stream: bool) -> None:  # noqa: FBT001
+                if stream:
+                    async with await sdk.chat.stream_async(**arguments) as events:
+                        assert [event async for event in events]
+                else:
+                    await sdk.chat.complete_async(**arguments)
+
+            yield Senders(capture, backend, ask)
 
 
 def canonical(body: bytes) -> Any:

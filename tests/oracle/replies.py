@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from unit.providers.stream_rules import check_stream
 
 from tokenwire.v1 import chat_pb2 as pb
 from tokenwire_server.backend import Backend
+from tokenwire_server.errors import GatewayError
 
 FOLDER = os.environ.get("TOKENWIRE_RECORDINGS", "")
 
@@ -51,11 +52,12 @@ def recordings(file: str) -> list[Recorded]:
 
 @dataclass
 class Readers:
-    """The official SDK and this gateway before a provider that gives one reply again and again."""
+    """An official SDK and this gateway before a provider that gives one reply again and again."""
 
     reply: Recorded | None = None
-    sdk: AsyncOpenAI = field(init=False)
     backend: Backend = field(init=False)
+    ask_sdk: Callable[[bool], Awaitable["View"]] = field(init=False)
+    """Makes the SDK's call, as a stream or not, and reads what comes."""
 
     async def answer(self, request: web.Request) -> web.Response:
         await request.read()
@@ -66,14 +68,7 @@ class Readers:
     async def theirs(self, reply: Recorded) -> "View":
         """What the SDK makes of a reply."""
         self.reply = reply
-        arguments: dict[str, Any] = {"model": "gpt-4o", "messages": [SDK_ASK]}
-        if not reply.streams:
-            return view_of_theirs(await self.sdk.chat.completions.create(**arguments))
-        state = ChatCompletionStreamState()
-        async with await self.sdk.chat.completions.create(**arguments, stream=True) as stream:
-            async for chunk in stream:
-                state.handle_chunk(chunk)
-        return view_of_theirs(state.current_completion_snapshot)
+        return await self.ask_sdk(reply.streams)
 
     async def ours(self, reply: Recorded) -> "View":
         """What this gateway makes of it; of a stream, its order of events is checked too."""
@@ -86,17 +81,47 @@ class Readers:
         return view_of_ours(events[-1].completed.response)
 
 
+    async def refusal(self, reply: Recorded, *, stream: bool = False) -> GatewayError:
+        """The error that this gateway makes of it."""
+        self.reply = reply
+        request = pb.ChatRequest(messages=[ASK])
+        with pytest.raises(GatewayError) as raised:
+            await (
+                our_stream(self.backend, request) if stream else self.backend.chat(request, new_call())
+            )
+        return raised.value
+
+
 @asynccontextmanager
-async def reading() -> AsyncIterator[Readers]:
-    """Readers, connected."""
-    readers = Readers()
+async def replying(readers: Readers) -> AsyncIterator[str]:
+    """Serves what the readers read; gives the address."""
     app = web.Application()
     app.router.add_post("/v1/chat/completions", readers.answer)
+    async with listening(app) as address:
+        yield address
+
+
+@asynccontextmanager
+async def reading(kind: str = "openai") -> AsyncIterator[Readers]:
+    """Readers with OpenAI's SDK, connected."""
+    readers = Readers()
     async with (
-        listening(app) as address,
-        gateway(f"{address}/v1") as readers.backend,
-        AsyncOpenAI(api_key="sk-test", base_url=f"{address}/v1", max_retries=0) as readers.sdk,
+        replying(readers) as address,
+        gateway(f"{address}/v1", kind=kind) as readers.backend,
+        AsyncOpenAI(api_key="sk-test", base_url=f"{address}/v1", max_retries=0) as sdk,
     ):
+
+        async def ask(stream: bool) -> View:  # noqa: FBT001
+            arguments: dict[str, Any] = {"model": "gpt-4o", "messages": [SDK_ASK]}
+            if not stream:
+                return view_of_theirs(await sdk.chat.completions.create(**arguments))
+            state = ChatCompletionStreamState()
+            async with await sdk.chat.completions.create(**arguments, stream=True) as chunks:
+                async for chunk in chunks:
+                    state.handle_chunk(chunk)
+            return view_of_theirs(state.current_completion_snapshot)
+
+        readers.ask_sdk = ask
         yield readers
 
 
@@ -106,6 +131,7 @@ class ChoiceView:
 
     index: int
     text: str
+    reasoning: str
     refusal: str
     function_calls: Sequence[tuple[str, str, str]]
     other_calls: Sequence[Mapping[str, Any]]
@@ -161,9 +187,10 @@ def _their_choice(choice: Any) -> ChoiceView:
     return ChoiceView(
         index=choice.index,
         text=message.content or "",
+        reasoning=getattr(message, "reasoning_content", None) or getattr(message, "reasoning", None) or "",
         refusal=message.refusal or "",
         function_calls=[
-            (call.id, call.function.name, call.function.arguments)
+            (call.id, call.function.name, call.function.arguments or "")
             for call in calls
             if call.type == "function"
         ],
@@ -214,6 +241,7 @@ FINISH = {
     "length": pb.FINISH_REASON_LENGTH,
     "tool_calls": pb.FINISH_REASON_TOOL_CALLS,
     "content_filter": pb.FINISH_REASON_CONTENT_FILTER,
+    "model_length": pb.FINISH_REASON_LENGTH,
 }
 
 
@@ -227,6 +255,7 @@ def _our_choice(choice: pb.Choice) -> ChoiceView:
     return ChoiceView(
         index=choice.index,
         text=message.text,
+        reasoning="".join(part.reasoning.text for part in message.parts),
         refusal=refusal,
         function_calls=[(call.id, call.name, call.arguments_json) for call in calls],
         other_calls=[

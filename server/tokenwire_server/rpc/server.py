@@ -19,7 +19,7 @@ _MIB: Final = 1024 * 1024
 _MARGIN: Final = 5.0
 """Seconds after which grpc ends what our own grace has not."""
 
-_OPTIONS: Final = (
+OPTIONS: Final = (
     # A second server on the same port is refused instead of sharing it in silence.
     ("grpc.so_reuseport", 0),
     # Behind our own limit, which answers with details; this one protects memory.
@@ -47,7 +47,7 @@ class Server:
         self._settings = settings
         self._boundary = boundary
         self._health = HealthServicer()
-        self._server = grpc.aio.server(interceptors=(boundary,), options=_OPTIONS)
+        self._server = grpc.aio.server(interceptors=(boundary,), options=OPTIONS)
         llm_service_pb2_grpc.add_LLMServiceServicer_to_server(servicer, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if settings.reflection:

@@ -41,6 +41,8 @@ _KINDS: Final = {
     pb.ROLE_TOOL: frozenset({"tool_result"}),
 }
 
+_PLAIN: Final = _KINDS.keys() - {pb.ROLE_TOOL}
+
 _OWNED: Final = frozenset(
     {"model", "messages", "input", "stream", "stream_options", "store", "previous_response_id"}
     | {"max_tokens", "max_completion_tokens", "max_output_tokens", "user", "safety_identifier"}
@@ -89,8 +91,10 @@ class _Check:
         if self.violations:
             return
         for index, message in enumerate(request.messages):
-            self._message(message, f"messages[{index}]")
-        self._config(request.config)
+            if message.role not in _PLAIN or message.parts:  # there is nothing wrong with a text alone
+                self._message(message, f"messages[{index}]")
+        if request.HasField("config"):
+            self._config(request.config)
         self._tools(request)
         if request.HasField("response_format"):
             self._response_format(request.response_format)
@@ -109,8 +113,6 @@ class _Check:
         self._at_most(f"{path}.parts", message.parts, self._limits.max_parts)
         if message.role == pb.ROLE_TOOL and not message.parts:
             self._refuse(f"{path}.parts", "A tool message holds tool results.")
-        if not message.parts:
-            return
         for index, part in enumerate(message.parts):
             self._part(part, f"{path}.parts[{index}]", kinds)
         self._agreeing(message.text, message.parts, path)

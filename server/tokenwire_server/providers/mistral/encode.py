@@ -42,7 +42,7 @@ def encode(job: Job) -> JsonObject:
     tools = list(_tools(job))
     if tools:
         body["tools"] = tools
-    if request.HasField("tool_choice"):
+    if request.HasField("tool_choice") and (tools or not request.tools):  # not when all were left out
         body["tool_choice"] = _tool_choice(request.tool_choice)
     if request.HasField("response_format"):
         body["response_format"] = _response_format(request.response_format)
@@ -79,6 +79,7 @@ def _provider_options(job: Job) -> JsonObject:
 
 def _messages(job: Job) -> Iterator[JsonObject]:
     names: dict[str, str] = {}
+    last = len(job.request.messages) - 1
     for index, message in enumerate(job.request.messages):
         path = f"messages[{index}]"
         match message.role:
@@ -88,7 +89,11 @@ def _messages(job: Job) -> Iterator[JsonObject]:
                 yield {"role": "user", "content": _user_content(job, message, path)}
             case pb.ROLE_ASSISTANT:
                 names |= {part.tool_call.id: part.tool_call.name for part in message.parts}
-                yield _assistant(job, message, path)
+                body = _assistant(job, message, path)
+                if body["content"] or "tool_calls" in body or index == last:
+                    yield body
+                else:
+                    job.unsupported.foreign_part(path, "Mistral takes no empty message of an assistant.")
             case pb.ROLE_TOOL:
                 for part in message.parts:
                     yield _tool_result(part.tool_result, names)
@@ -107,7 +112,7 @@ def _user_content(job: Job, message: pb.ChatMessage, path: str) -> Json:
     if not message.parts:
         return message.text
     content = (_user_part(job, part, f"{path}.parts[{i}]") for i, part in enumerate(message.parts))
-    return [part for part in content if part is not None]
+    return [part for part in content if part is not None] or ""
 
 
 def _user_part(job: Job, part: pb.ContentPart, path: str) -> JsonObject | None:
@@ -173,10 +178,12 @@ def _assistant(job: Job, message: pb.ChatMessage, path: str) -> JsonObject:
 def _thinking(job: Job, part: pb.ContentPart, path: str) -> Iterator[JsonObject]:
     """A thought goes back to the provider that had it, with its signature."""
     state = unpack(part, job.provider, path)
-    if state is None:
-        job.unsupported.foreign_state(f"{path}.reasoning")
-        return
-    yield {"type": "thinking", "thinking": [{"type": "text", "text": part.reasoning.text}], **state}
+    if state is not None:
+        yield {"type": "thinking", "thinking": [{"type": "text", "text": part.reasoning.text}], **state}
+    elif part.provider_state:
+        job.unsupported.foreign_state(f"{path}.provider_state")
+    else:
+        job.unsupported.foreign_part(f"{path}.reasoning", "Mistral takes only its own thoughts back.")
 
 
 def _item(job: Job, item: pb.ProviderItem, path: str) -> Iterator[JsonObject]:

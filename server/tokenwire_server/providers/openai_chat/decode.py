@@ -41,8 +41,8 @@ def decode(reply: object, response: pb.ChatResponse) -> None:
     """Fills a response from a unary reply."""
     if not isinstance(reply, dict):
         raise TypeError("not an object")
-    if reply.get("error"):  # some servers answer 200 with an error
-        raise stream_error(reply["error"])
+    if reply.get("error") or reply.get("object") == "error":  # some servers answer 200 with an error
+        raise stream_error(reply.get("error") or reply)
     head(reply, response)
     if not reply["choices"]:
         raise ValueError("no choices")

@@ -30,9 +30,10 @@ def encode(job: Job) -> JsonObject:
     request = job.request
     body: JsonObject = {"model": job.model, "messages": list(_messages(job))}
     _config(job, body)
-    if request.tools:
-        body["tools"] = list(_tools(job))
-    if request.HasField("tool_choice"):
+    tools = list(_tools(job))
+    if tools:
+        body["tools"] = tools
+    if request.HasField("tool_choice") and (tools or not request.tools):  # not when all were left out
         body["tool_choice"] = _tool_choice(request.tool_choice)
     if request.HasField("response_format"):
         body["response_format"] = _response_format(request.response_format)
@@ -71,6 +72,8 @@ def _messages(job: Job) -> Iterator[Json]:
             case pb.ROLE_ASSISTANT:
                 yield _named(message, _assistant(job, message, path))
             case pb.ROLE_TOOL:
+                if message.name:
+                    job.unsupported.parameter(f"{path}.name", "Chat Completions' tool messages have no name.")
                 for part in message.parts:
                     result = part.tool_result
                     yield {
@@ -97,7 +100,7 @@ def _user_content(job: Job, message: pb.ChatMessage, path: str) -> Json:
     if not message.parts:
         return message.text
     content = (_user_part(job, part, f"{path}.parts[{i}]") for i, part in enumerate(message.parts))
-    return [part for part in content if part is not None]
+    return [part for part in content if part is not None] or ""
 
 
 def _user_part(job: Job, part: pb.ContentPart, path: str) -> JsonObject | None:
@@ -163,6 +166,8 @@ def _assistant(job: Job, message: pb.ChatMessage, path: str) -> JsonObject:
     body |= _reasoning(job, parts, path)
     if calls := list(_calls(job, parts, path)):
         body["tool_calls"] = calls
+    if not (texts or refusal or calls):
+        body["content"] = ""  # null needs one of these beside it
     return body
 
 

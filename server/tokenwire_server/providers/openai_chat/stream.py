@@ -40,8 +40,8 @@ class ChatStreamDecoder:
         chunk = loads(data)
         if not isinstance(chunk, dict):
             raise TypeError("not an object")
-        if chunk.get("error"):
-            raise stream_error(chunk["error"])
+        if chunk.get("error") or chunk.get("object") == "error":
+            raise stream_error(chunk.get("error") or chunk)
         if len(chunk) != self._width or chunk.get("usage") or not self._assembler.response.id:
             self._width = len(chunk)  # the same fields with the same values in most chunks
             head(chunk, self._assembler.response)

@@ -1,0 +1,84 @@
+"""Whatever a request of ours can say to Mistral, its SDK sends the same for it: method, path and body."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from oracle.capture import Case, Senders, Sent, canonical, mutations, sending_to_mistral
+from oracle.cases_mistral import CASES
+
+from tokenwire_server.rpc.validate import validate
+from tokenwire_server.settings import Server
+from tokenwire_server.unsupported import Unsupported
+
+every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
+
+in_one_loop = pytest.mark.asyncio(loop_scope="module")
+
+ZERO = ("number", 0)
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def senders() -> AsyncIterator[Senders]:
+    async with sending_to_mistral() as both:
+        yield both
+
+
+def ours(sent: Sent, body: bytes | None = None) -> object:
+    """What we send, as it is."""
+    return sent.method, sent.path, canonical(sent.body if body is None else body)
+
+
+def theirs(sent: Sent) -> tuple[str, str, Any]:
+    """What the SDK sends, without the defaults that it writes out and Mistral's API reference names."""
+    body = canonical(sent.body)
+    without(body, "stream", False)
+    for message in body["messages"]:
+        if message["role"] == "assistant":
+            without(message, "prefix", False)
+            for call in message.get("tool_calls", []):
+                without(call, "index", ZERO)
+    return sent.method, sent.path, body
+
+
+def without(fields: dict[str, Any], key: str, default: object) -> None:
+    if key in fields and fields[key] is default or fields.get(key) == default == ZERO:
+        del fields[key]
+
+
+@every_case
+def test_the_table_holds_requests_that_the_server_accepts(case: Case) -> None:
+    unsupported = Unsupported()
+    validate(case.request, Server(), unsupported)
+    assert unsupported.warnings == []
+
+
+@in_one_loop
+@every_case
+@pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+async def test_we_send_what_the_sdk_sends(senders: Senders, case: Case, *, stream: bool) -> None:
+    our = await senders.ours(case.request, stream=stream)
+    their = await senders.theirs(case.arguments, stream=stream)
+    assert (our.method, our.path) == ("POST", "/v1/chat/completions")
+    assert ours(our) == theirs(their)
+
+
+@in_one_loop
+@every_case
+async def test_no_change_of_the_body_stays_unseen(senders: Senders, case: Case) -> None:
+    our = await senders.ours(case.request)
+    their = theirs(await senders.theirs(case.arguments))
+    changed = list(mutations(our.json))
+    assert len(changed) > 10
+    assert [name for name, body in changed if ours(our, body) == their] == []
+
+
+@in_one_loop
+async def test_nothing_but_defaults_is_taken_from_what_the_sdk_sends(senders: Senders) -> None:
+    call = {"id": "abcdefgh1", "index": 1, "function": {"name": "f", "arguments": "{}"}}
+    said = {"role": "assistant", "content": "", "tool_calls": [call], "prefix": True}
+    sent = await senders.theirs({"messages": [said]}, stream=True)
+    _, _, body = theirs(sent)
+    assert body == canonical(sent.body)
+    assert body["stream"] is True
