@@ -87,9 +87,8 @@ def foreign(path: str, code: Code, **fields: Any) -> Cell:
 
 def row(field: str, request: pb.ChatRequest, *cells: Cell, what: str = "") -> Row:
     """One cell for all kinds, or one for the two that speak OpenAI's protocol and one for Mistral, or three."""
-    openai, *others = cells
-    compatible, mistral = (others * 2)[:2] if len(others) > 1 else (openai, others[0] if others else openai)
-    return Row(field, request, dict(zip(KINDS, (openai, compatible, mistral), strict=True)), what)
+    columns = cells if len(cells) == len(KINDS) else (cells[0], cells[0], cells[-1])
+    return Row(field, request, dict(zip(KINDS, columns, strict=True)), what)
 
 
 def hi(**fields: Any) -> pb.ChatRequest:

@@ -38,6 +38,7 @@ def check_parts(events: Iterable[pb.ChatStreamResponse]) -> dict[Key, pb.Content
             grown[key] = pb.ContentPart()
             grown[key].CopyFrom(event.part_started.part)
         elif kind == "part_done":
+            grown[key].provider_state = event.part_done.part.provider_state  # final only now
             assert grown[key] == event.part_done.part
             done[key] = grown[key]
         else:
@@ -53,6 +54,8 @@ def grow(part: pb.ContentPart, event: pb.ChatStreamResponse) -> None:
             part.text += bounded(event.text_delta.text)
         case "refusal_delta", "refusal":
             part.refusal += bounded(event.refusal_delta.text)
+        case "reasoning_delta", "reasoning":
+            part.reasoning.text += bounded(event.reasoning_delta.text)
         case "tool_call_delta", "tool_call":
             part.tool_call.arguments_json += bounded(event.tool_call_delta.arguments_json)
         case "annotation", "text":
@@ -89,7 +92,7 @@ def merged(events: Iterable[pb.ChatStreamResponse]) -> object:
     for event in events:
         kind = event.WhichOneof("event")
         of_part = parts.setdefault((event.choice_index, event.part_index), [])
-        if kind not in ("text_delta", "refusal_delta", "tool_call_delta"):
+        if kind not in ("text_delta", "refusal_delta", "reasoning_delta", "tool_call_delta"):
             whole.append(event)
         elif of_part and of_part[-1].WhichOneof("event") == kind:
             _join(of_part[-1], event)
@@ -107,5 +110,7 @@ def _join(whole: pb.ChatStreamResponse, event: pb.ChatStreamResponse) -> None:
             whole.text_delta.logprobs.extend(event.text_delta.logprobs)
         case "refusal_delta":
             whole.refusal_delta.text += event.refusal_delta.text
+        case "reasoning_delta":
+            whole.reasoning_delta.text += event.reasoning_delta.text
         case "tool_call_delta":
             whole.tool_call_delta.arguments_json += event.tool_call_delta.arguments_json

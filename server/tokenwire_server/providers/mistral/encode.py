@@ -179,7 +179,8 @@ def _thinking(job: Job, part: pb.ContentPart, path: str) -> Iterator[JsonObject]
     """A thought goes back to the provider that had it, with its signature."""
     state = unpack(part, job.provider, path)
     if state is not None:
-        yield {"type": "thinking", "thinking": [{"type": "text", "text": part.reasoning.text}], **state}
+        seal = {"signature": state["signature"]} if "signature" in state else {}
+        yield {"type": "thinking", "thinking": [{"type": "text", "text": part.reasoning.text}], **seal}
     elif part.provider_state:
         job.unsupported.foreign_state(f"{path}.provider_state")
     else:

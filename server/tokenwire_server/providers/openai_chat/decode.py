@@ -63,7 +63,7 @@ def head(reply: Upstream, response: pb.ChatResponse) -> None:
         response.id = reply["id"]
     if reply.get("model"):
         response.model = reply["model"]
-    if reply.get("created"):
+    if reply.get("created") and not response.HasField("create_time"):  # some servers date every chunk
         response.create_time.seconds = int(reply["created"])
     if reply.get("service_tier"):
         response.service_tier = reply["service_tier"]
