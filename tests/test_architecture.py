@@ -133,7 +133,7 @@ def _names(name: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in SOURCES if not inside(name, "providers", "simulator", "demo", *SETTINGS)]
+    "name", [name for name in SOURCES if not inside(name, "providers", "simulator", *SETTINGS)]
 )
 def test_provider_names_stay_where_they_belong(name: str) -> None:
     assert [text for text in _names(name) if PROVIDER_NAMES.search(text)] == []

@@ -19,7 +19,7 @@ _SECONDS: Final = 30.0
 async def simulated(settings: Settings) -> AsyncIterator[Settings]:
     """The settings with the simulator as their providers; it runs until the context is left."""
     async with serving() as simulator:
-        yield with_simulator(settings, simulator.url, simulator.mistral_url)
+        yield with_simulator(settings, simulator.urls)
 
 
 async def show(address: str) -> None:

@@ -80,15 +80,12 @@ class Readers:
         check_stream(events)
         return view_of_ours(events[-1].completed.response)
 
-
     async def refusal(self, reply: Recorded, *, stream: bool = False) -> GatewayError:
         """The error that this gateway makes of it."""
         self.reply = reply
         request = pb.ChatRequest(messages=[ASK])
         with pytest.raises(GatewayError) as raised:
-            await (
-                our_stream(self.backend, request) if stream else self.backend.chat(request, new_call())
-            )
+            await (our_stream(self.backend, request) if stream else self.backend.chat(request, new_call()))
         return raised.value
 
 

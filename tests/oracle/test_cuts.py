@@ -3,6 +3,7 @@
 import random
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
@@ -10,13 +11,35 @@ from oracle.replies import Recorded, recordings
 from unit.providers.stream_rules import check_stream, merged
 
 from tokenwire.v1 import chat_pb2 as pb
+from tokenwire_server.errors import GatewayError
+from tokenwire_server.providers import mistral, openai_chat
 from tokenwire_server.providers.assembler import Assembler, completed
-from tokenwire_server.providers.openai_chat import CODEC
+from tokenwire_server.providers.codec import Codec
 from tokenwire_server.providers.sse import SseReader
 
 SHORT = 4 * 1024
 CUT_OF_LONG = 2 * 1024
+LONG = 32 * 1024
 CHANGING = re.compile(rb'"(id|system_fingerprint|obfuscation)":"[^"]*"|"created":\d+')
+
+
+CODECS = {
+    "openai": openai_chat.CODEC,
+    "mistral": mistral.CODEC,
+    "deepseek": openai_chat.COMPATIBLE,
+    "groq": openai_chat.COMPATIBLE,
+    "huggingface": openai_chat.COMPATIBLE,
+    "openrouter": openai_chat.COMPATIBLE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A recorded stream, and how it is read."""
+
+    name: str
+    body: bytes
+    codec: Codec
 
 
 def kinds(replies: Iterable[Recorded]) -> list[Recorded]:
@@ -28,15 +51,21 @@ def kinds(replies: Iterable[Recorded]) -> list[Recorded]:
     return list(found.values())
 
 
-STREAMS = kinds(recordings("openai-chat.jsonl"))
+ALL = [
+    Stream(reply.name, reply.body, codec)
+    for file, codec in CODECS.items()
+    for reply in kinds(recordings(f"{file}-chat.jsonl"))
+]
+FAILING = [stream for stream in ALL if re.search(rb'"error": ?[{]', stream.body)]
+STREAMS = [stream for stream in ALL if stream not in FAILING]
 
 every_stream = pytest.mark.parametrize("reply", STREAMS, ids=lambda reply: reply.name)
 
 
-def events_of(pieces: Iterable[bytes]) -> list[pb.ChatStreamResponse]:
+def events_of(reply: Stream, pieces: Iterable[bytes]) -> list[pb.ChatStreamResponse]:
     """What comes of a body that arrives in pieces."""
     assembler = Assembler("openai")
-    decoder = CODEC.stream_decoder(assembler)
+    decoder = reply.codec.stream_decoder(assembler)
     reader = SseReader(2**20, 2**20)
     events: list[pb.ChatStreamResponse] = []
     for piece in pieces:
@@ -48,9 +77,23 @@ def events_of(pieces: Iterable[bytes]) -> list[pb.ChatStreamResponse]:
     return [*events, *assembler.start(), completed(assembler.whole(), pb.StreamOptions())]
 
 
-def two_pieces(body: bytes, end: int) -> Iterator[list[bytes]]:
-    for cut in range(1, end):
+def first_cuts(body: bytes) -> Iterable[int]:
+    """Where to cut in two: everywhere, or within the start, or here and there where all of it takes long."""
+    if len(body) > LONG:
+        return random.Random(len(body)).sample(range(1, len(body)), 100)  # noqa: S311 (repeatable)
+    return range(1, len(body) if len(body) <= SHORT else CUT_OF_LONG)
+
+
+def two_pieces(body: bytes, cuts: Iterable[int]) -> Iterator[list[bytes]]:
+    for cut in cuts:
         yield [body[:cut], body[cut:]]
+
+
+def single_bytes(body: bytes) -> Iterator[bytes]:
+    """Byte by byte, or by seven where there are many."""
+    size = 1 if len(body) <= LONG else 7
+    for start in range(0, len(body), size):
+        yield body[start : start + size]
 
 
 def many_pieces(body: bytes, cuts: Iterable[int]) -> list[bytes]:
@@ -61,49 +104,71 @@ def many_pieces(body: bytes, cuts: Iterable[int]) -> list[bytes]:
 def test_there_are_short_and_long_streams() -> None:
     lengths = [len(reply.body) for reply in STREAMS]
     assert min(lengths) <= SHORT < max(lengths)
-    assert len(STREAMS) >= 5
+    assert len(STREAMS) >= 15
+    assert len(FAILING) == 2
 
 
 @every_stream
-def test_two_pieces_give_the_same_events(reply: Recorded) -> None:
-    whole = events_of([reply.body])
+def test_two_pieces_give_the_same_events(reply: Stream) -> None:
+    whole = events_of(reply, [reply.body])
     check_stream(whole)
     expected = merged(whole)
-    end = len(reply.body) if len(reply.body) <= SHORT else CUT_OF_LONG
-    for pieces in two_pieces(reply.body, end):
-        events = events_of(pieces)
+    for pieces in two_pieces(reply.body, first_cuts(reply.body)):
+        events = events_of(reply, pieces)
         assert events[-1] == whole[-1]
         assert merged(events) == expected, pieces[0][-40:]
 
 
 @every_stream
-def test_many_pieces_give_the_same_events(reply: Recorded) -> None:
-    expected = merged(events_of([reply.body]))
+def test_many_pieces_give_the_same_events(reply: Stream) -> None:
+    expected = merged(events_of(reply, [reply.body]))
     chance = random.Random(20260822)  # noqa: S311 (repeatable, not secret)
     for _ in range(20):
         cuts = chance.sample(range(1, len(reply.body)), chance.choice([3, 30, 300]))
-        events = events_of(many_pieces(reply.body, cuts))
+        events = events_of(reply, many_pieces(reply.body, cuts))
         check_stream(events)
         assert merged(events) == expected
 
 
 @every_stream
 @pytest.mark.parametrize("ends", [b"\r\n", b"\r"], ids=["crlf", "cr"])
-def test_byte_by_byte_and_with_other_line_ends_it_is_the_same(reply: Recorded, ends: bytes) -> None:
-    expected = merged(events_of([reply.body]))
-    assert merged(events_of(bytes([byte]) for byte in reply.body)) == expected
+def test_byte_by_byte_and_with_other_line_ends_it_is_the_same(reply: Stream, ends: bytes) -> None:
+    expected = merged(events_of(reply, [reply.body]))
+    assert merged(events_of(reply, single_bytes(reply.body))) == expected
     other = reply.body.replace(b"\n", ends)
-    assert merged(events_of(bytes([byte]) for byte in other)) == expected
+    assert merged(events_of(reply, single_bytes(other))) == expected
 
 
 @every_stream
-def test_any_other_end_of_the_stream_is_not_complete(reply: Recorded) -> None:
+def test_any_other_end_of_the_stream_is_not_complete(reply: Stream) -> None:
     """Before the finish reason has come, no cut leaves a complete stream."""
-    finish = reply.body.index(b'"finish_reason":"')
-    for end in [0, *range(1, finish, 97), finish]:
+    finish = re.search(rb'"finish_reason": ?"', reply.body)
+    assert finish
+    end_of_content = finish.start()
+    for end in [0, *range(1, end_of_content, max(97, end_of_content // 200)), end_of_content]:
         assembler = Assembler("openai")
-        decoder = CODEC.stream_decoder(assembler)
+        decoder = reply.codec.stream_decoder(assembler)
         for data in SseReader(2**20, 2**20).feed(reply.body[:end]):
             decoder.feed(data)
         assert not assembler.finished()
         assert not decoder.done
+
+
+@pytest.mark.parametrize("reply", FAILING, ids=lambda reply: reply.name)
+def test_an_error_within_a_stream_is_the_same_however_it_is_cut(reply: Stream) -> None:
+    def failing(pieces: Iterable[bytes]) -> tuple[str, object]:
+        assembler = Assembler("openai")
+        decoder = reply.codec.stream_decoder(assembler)
+        reader = SseReader(2**20, 2**20)
+        events: list[pb.ChatStreamResponse] = []
+        with pytest.raises(GatewayError) as raised:
+            for piece in pieces:
+                for data in reader.feed(piece):
+                    decoder.feed(data)
+                    events += assembler.take()
+        return repr(raised.value), merged(events)
+
+    whole = failing([reply.body])
+    for pieces in two_pieces(reply.body, first_cuts(reply.body)):
+        assert failing(pieces) == whole
+    assert failing(single_bytes(reply.body)) == whole

@@ -4,19 +4,15 @@ from collections.abc import AsyncIterator, Mapping
 
 import pytest
 import pytest_asyncio
-from oracle.capture import new_call
-from oracle.cases_messages import ASK
 from oracle.replies import Readers, Recorded, reading, recordings
 
-from tokenwire.v1 import chat_pb2 as pb
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
-from tokenwire_server.errors import GatewayError
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 OPENAI = recordings("openai-chat.jsonl")
 ANSWERS = [reply for reply in OPENAI if reply.status == 200]
-REFUSALS = [reply for reply in OPENAI + recordings("groq-chat.jsonl") if reply.status >= 400]
+REFUSALS = [reply for reply in OPENAI if reply.status >= 400]
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -54,12 +50,6 @@ EXPECTED: Mapping[str, tuple["Reason.ValueType", str, str]] = {
     "test_openai/test_openai_web_search_tool_model_not_supported#0": (
         Reason.INVALID_REQUEST, "invalid_request_error", "web_search_options"
     ),
-    "test_model_name_suggestions/test_model_name_suggestion[groq]#0": (
-        Reason.MODEL_NOT_FOUND, "model_not_found", ""
-    ),
-    "test_groq/test_tool_regular_error#0": (Reason.MODEL_NOT_FOUND, "model_not_found", ""),
-    "test_groq/test_tool_use_failed_error#0": (Reason.INVALID_REQUEST, "tool_use_failed", ""),
-    "test_groq/test_tool_use_failed_error_with_text#0": (Reason.INVALID_REQUEST, "tool_use_failed", ""),
 }  # fmt: skip
 """What a person read in each: reason, the provider's code, and the field at fault."""
 
@@ -68,10 +58,7 @@ EXPECTED: Mapping[str, tuple["Reason.ValueType", str, str]] = {
 async def test_a_recorded_refusal_has_the_reason_that_a_person_gave_it(
     readers: Readers, reply: Recorded
 ) -> None:
-    readers.reply = reply
-    with pytest.raises(GatewayError) as raised:
-        await readers.backend.chat(pb.ChatRequest(messages=[ASK]), new_call())
-    error = raised.value
+    error = await readers.refusal(reply)
     reason, code, field = EXPECTED[reply.name]
     assert Reason.Name(error.reason) == Reason.Name(reason)
     assert (error.upstream.status, error.upstream.code) == (reply.status, code)

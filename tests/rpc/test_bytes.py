@@ -119,7 +119,6 @@ async def test_the_limit_is_exact(open_gateway: Opener) -> None:
 
 
 # aiohttp's advice against large bodies in one piece: the body is in memory anyway.
-@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
 async def test_a_request_of_many_mib_reaches_the_provider(gateway: Gateway) -> None:
     picture = pb.Media(data=b"x" * 9 * MIB, media_type="image/png")
     await gateway.stub.Chat(ask(user("", pb.ContentPart(image=picture))), timeout=SECONDS)

@@ -174,3 +174,14 @@ async def test_a_message_of_an_answer_can_be_sent_back_as_it_came(gateway: Gatew
     received = gateway.simulator.received[-1].body
     assert isinstance(received, dict)
     assert received["messages"][len(request.messages)]["role"] == "assistant"
+
+
+async def test_comments_of_the_provider_hold_no_heartbeat_back(gateway: Gateway) -> None:
+    gateway.simulator.script(Script(after=2, comments=0.2))
+    options = pb.StreamOptions(heartbeat_interval=Duration(seconds=1))
+    call = gateway.stub.ChatStream(ask(stream_options=options), timeout=SECONDS)
+    async for event in call:
+        if event.HasField("heartbeat"):
+            call.cancel()
+            return
+    pytest.fail("no heartbeat came")

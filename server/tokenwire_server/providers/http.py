@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from io import BytesIO
 from typing import Final
 
 import aiohttp
@@ -16,6 +17,8 @@ from tokenwire_server.errors import GatewayError
 
 _DRAIN_SECONDS: Final = 1.0
 _KEEPALIVE_SECONDS: Final = 75.0
+_ONE_WRITE: Final = 1024 * 1024
+"""Bytes of a body that are written at once; larger ones in pieces, so that others have their turn."""
 _READ_BUFFER: Final = 64 * 1024
 
 
@@ -96,7 +99,11 @@ class HttpClient:
         timeout = aiohttp.ClientTimeout(total=None, connect=connect_seconds)
         try:
             response = await self._session.post(
-                url, data=body, headers=headers, allow_redirects=False, timeout=timeout
+                url,
+                data=body if len(body) <= _ONE_WRITE else BytesIO(body),
+                headers=headers,
+                allow_redirects=False,
+                timeout=timeout,
             )
         except (aiohttp.ClientError, OSError) as error:
             raise _no_reply(error) from error

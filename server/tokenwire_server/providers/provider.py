@@ -185,11 +185,14 @@ class ProviderBackend:
         assembler = Assembler(self._name)
         decoder = self._codec.stream_decoder(assembler)
         reader = SseReader(self._settings.max_event_bytes, self._settings.max_response_bytes)
-        silence = options.heartbeat_interval.ToTimedelta().total_seconds() or None
+        silence = options.heartbeat_interval.ToTimedelta().total_seconds()
+        heard = now()  # when the caller last heard something; comments of the provider do not reach it
         while not decoder.done:
-            read = await reply.read(silence if assembler.started else None)
+            waiting = silence and assembler.started
+            read = await reply.read(max(0.001, heard + silence - now()) if waiting else None)
             if read is None:
                 yield []
+                heard = now()
                 continue
             if not read:
                 break
@@ -203,7 +206,7 @@ class ProviderBackend:
                 call.content_came(assembler.pieces)
                 watch.relax()
                 yield events
-                watch.expect(self._settings.timeouts.idle, Reason.STREAM_IDLE_TIMEOUT)
+                heard = watch.expect(self._settings.timeouts.idle, Reason.STREAM_IDLE_TIMEOUT)
         if not assembler.finished():
             raise GatewayError(
                 reason=Reason.STREAM_TRUNCATED, text="The provider's stream ended before its answer did."

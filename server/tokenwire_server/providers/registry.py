@@ -1,5 +1,6 @@
 """Kind of provider → its Backend. SDKs are imported for the configured kinds only."""
 
+from collections.abc import Mapping
 from typing import TypeVar, assert_never
 
 from tokenwire_server.backend import Backend
@@ -60,14 +61,14 @@ def _wire(provider: Provider) -> Wire:
             assert_never(other)
 
 
-def with_simulator(settings: Settings, openai_url: str, mistral_url: str) -> Settings:
-    """The settings with the simulator as every provider that it speaks like."""
+def with_simulator(settings: Settings, urls: Mapping[str, str]) -> Settings:
+    """The settings with the simulator as every provider that it speaks like; `urls` has its base URLs."""
     key = Secret("sk-simulator")
     return settings.model_copy(
         update={
             "providers": {
-                "openai": OpenAIProvider(kind="openai", api_key=key, base_url=openai_url),
-                "mistral": MistralProvider(kind="mistral", api_key=key, base_url=mistral_url),
+                "openai": OpenAIProvider(kind="openai", api_key=key, base_url=urls["openai"]),
+                "mistral": MistralProvider(kind="mistral", api_key=key, base_url=urls["mistral"]),
             },
             "defaults": settings.defaults.model_copy(
                 update={"model": settings.defaults.model or "openai/gpt-4o-mini"}

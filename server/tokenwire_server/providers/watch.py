@@ -36,13 +36,15 @@ class Watch:
         self._scope = asyncio.timeout(None)
         self._timer: asyncio.TimerHandle
 
-    def expect(self, seconds: float, reason: "Reason.ValueType") -> None:
-        """From now on the provider has so long to do something."""
-        self._due = now() + seconds
+    def expect(self, seconds: float, reason: "Reason.ValueType") -> float:
+        """From now on the provider has so long to do something; gives the moment it counts from."""
+        moment = now()
+        self._due = moment + seconds
         self._due_reason = reason
         if self._due < self._armed:
             self._timer.cancel()
             self._arm()
+        return moment
 
     def relax(self) -> None:
         """Nothing is awaited of the provider."""

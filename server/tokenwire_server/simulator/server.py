@@ -40,6 +40,11 @@ class Simulator:
         self.app = self._application()
 
     @property
+    def urls(self) -> dict[str, str]:
+        """The base URL of each provider that is simulated, by its name."""
+        return {"openai": self.url, "mistral": self.mistral_url}
+
+    @property
     def mistral_url(self) -> str:
         """What Mistral's clients take as the server: without /v1, which they put there themselves."""
         return f"{self.url.removesuffix('/v1')}{mistral_api.ROOT}"

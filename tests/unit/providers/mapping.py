@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from google.protobuf.descriptor import Descriptor
 from pydantic import TypeAdapter
@@ -29,8 +29,8 @@ OWN, OTHER = "own", "other"
 MODEL = "unlisted-model"
 """One that the catalog does not know."""
 
-Mode = common_pb2.UnsupportedParameters.ValueType
-Code = common_pb2.WarningCode.ValueType
+Mode: TypeAlias = "common_pb2.UnsupportedParameters.ValueType"
+Code: TypeAlias = "common_pb2.WarningCode.ValueType"
 REJECT = common_pb2.UNSUPPORTED_PARAMETERS_REJECT
 DROP = common_pb2.UNSUPPORTED_PARAMETERS_DROP
 DROP_SAMPLING = common_pb2.UNSUPPORTED_PARAMETERS_DROP_SAMPLING
@@ -175,6 +175,7 @@ def fields_of(message: Descriptor, seen: set[str] | None = None) -> Iterator[str
     for field in message.fields:
         yield f"{message.name}.{field.name}"
         inner = field.message_type
-        ours = inner is not None and inner.file.package == message.file.package
-        if ours and inner.full_name not in seen and not inner.GetOptions().map_entry:
+        if inner is None or inner.full_name in seen or inner.GetOptions().map_entry:
+            continue
+        if inner.file.package == message.file.package:
             yield from fields_of(inner, seen)

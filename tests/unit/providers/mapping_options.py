@@ -27,7 +27,7 @@ SCHEMA_TEXT = '{"type": "object", "maxProperties": 3}'
 
 
 def struct(fields: Mapping[str, Any]) -> Struct:
-    return json_format.ParseDict(fields, Struct())
+    return json_format.ParseDict({**fields}, Struct())
 
 
 def config(**fields: Any) -> pb.ChatRequest:
@@ -83,7 +83,10 @@ CONFIG = [
         sent(logprobs=True, top_logprobs=0),
     ),
     row(
-        "GenerationConfig.verbosity", config(verbosity="low"), sent(verbosity="low"), lacks("config.verbosity")
+        "GenerationConfig.verbosity",
+        config(verbosity="low"),
+        sent(verbosity="low"),
+        lacks("config.verbosity"),
     ),
     row(
         "GenerationConfig.logit_bias",
@@ -227,7 +230,11 @@ REST = [
     row("ChatRequest.unsupported_parameters", hi(unsupported_parameters=DROP), sent()),
     row("ChatRequest.stream_options", hi(stream_options=pb.StreamOptions()), sent()),
     row("StreamOptions.deltas_only", hi(stream_options={"deltas_only": True}), sent()),
-    row("StreamOptions.heartbeat_interval", hi(stream_options={"heartbeat_interval": Duration(seconds=9)}), sent()),
+    row(
+        "StreamOptions.heartbeat_interval",
+        hi(stream_options={"heartbeat_interval": Duration(seconds=9)}),
+        sent(),
+    ),
     row("ChatRequest.provider_options", optional(OWN, a=1, b={"c": [0.5]}), sent(a=1, b={"c": [0.5]})),
     row("ChatRequest.provider_options", optional(OTHER, a=1), sent(), what="of another"),
     row("ChatRequest.provider_options", optional(OWN, temperature=1), sent(temperature=1), what="known here"),
@@ -243,6 +250,6 @@ REST = [
     row("ChatRequest.prompt_cache_key", hi(prompt_cache_key="k"), sent(prompt_cache_key="k")),
     row("ChatRequest.service_tier", hi(service_tier="auto"), sent(service_tier="auto")),
     row("ChatRequest.metadata", hi(metadata={"a": "b"}), sent(metadata={"a": "b"})),
-]  # fmt: skip
+]
 
 OPTIONS: list[Row] = [*CONFIG, *TOOLS, *CHOICES, *FORMATS, *REST]

@@ -1,42 +1,14 @@
-"""Each field of a request, and what each kind of provider receives for it: sent, refused or left out by name."""
-
-import json
-from collections.abc import Mapping
-from typing import Any
+"""What each kind of provider receives for each field of a request: sent, refused or left out by name."""
 
 import pytest
-from support.ask import assistant, called, result, tool, user
-from unit.providers.mapping import (
-    BASE,
-    DROP,
-    DROP_SAMPLING,
-    KINDS,
-    MODES,
-    OTHER,
-    OWN,
-    PART_DROPPED,
-    REJECT,
-    STATE_DROPPED,
-    Mode,
-    Row,
-    fields_of,
-    hi,
-    made,
-    outcome,
-    row,
-    sent,
-    text_of,
-    usual,
-)
-from unit.providers.mapping_messages import IMAGE_DATA, MESSAGES, PHOTO, said, thought
-from unit.providers.mapping_options import OPTIONS, struct
+from unit.providers.mapping import BASE, KINDS, MODES, Mode, Row, fields_of, outcome, text_of, usual
+from unit.providers.mapping_messages import MESSAGES
+from unit.providers.mapping_options import OPTIONS
 
 from tokenwire.v1 import chat_pb2 as pb
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
-from tokenwire_server.errors import Violation
-from tokenwire_server.providers.state import pack
 from tokenwire_server.rpc.validate import validate
-from tokenwire_server.settings import Defaults, Server
+from tokenwire_server.settings import Server
 from tokenwire_server.unsupported import Unsupported
 
 TABLE = [*MESSAGES, *OPTIONS]

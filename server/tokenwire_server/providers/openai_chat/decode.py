@@ -58,12 +58,13 @@ def decode(reply: object, response: pb.ChatResponse) -> None:
 
 
 def head(reply: Upstream, response: pb.ChatResponse) -> None:
-    """What a reply says beside its choices; chunks of a stream say it in pieces."""
-    if reply.get("id"):
+    """What a reply says beside its choices; chunks of a stream say it in pieces. The first id and time count:
+    some servers date every chunk, or end with one of another id."""
+    if reply.get("id") and not response.id:
         response.id = reply["id"]
     if reply.get("model"):
         response.model = reply["model"]
-    if reply.get("created") and not response.HasField("create_time"):  # some servers date every chunk
+    if reply.get("created") and not response.HasField("create_time"):
         response.create_time.seconds = int(reply["created"])
     if reply.get("service_tier"):
         response.service_tier = reply["service_tier"]
