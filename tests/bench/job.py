@@ -12,6 +12,7 @@ class Job:
     """What to do to which server, and which processes to watch meanwhile."""
 
     target: str
+    provider: str
     model: str
     completes: bool
     """Whether the server's streams end with `completed`: a bare one's do not."""

@@ -63,7 +63,7 @@ class Load:
     def __init__(self, job: Job, stub: "llm_service_pb2_grpc.LLMServiceAsyncStub") -> None:
         self._job = job
         self._stub = stub
-        self._request = request(job.model)
+        self._request = request(job.provider, job.model)
         self._one: Callable[[], Awaitable[None]] = self._chat if job.model == CHAT else self._stream
         self._over = asyncio.Event()
         self._failures: list[str] = []

@@ -4,7 +4,11 @@ from typing import Final
 
 from tokenwire.v1 import chat_pb2 as pb
 
-KEY: Final = "sk-bench"
+OPENAI: Final = "openai"
+MISTRAL: Final = "mistral"
+"""Providers. They speak to one upstream, which tells them apart by their keys."""
+KEYS: Final = {OPENAI: "sk-bench", MISTRAL: "mk-bench"}
+
 CHAT: Final = "bench-chat"
 BURST: Final = "bench-burst"
 PACED: Final = "bench-paced"
@@ -29,10 +33,10 @@ USAGE: Final = (57, 190)
 """Tokens of the request and of the answer."""
 
 
-def request(model: str) -> pb.ChatRequest:
+def request(provider: str, model: str) -> pb.ChatRequest:
     """A chat of two messages."""
     return pb.ChatRequest(
-        model=f"openai/{model}",
+        model=f"{provider}/{model}",
         messages=[
             pb.ChatMessage(role=pb.ROLE_SYSTEM, text=SYSTEM),
             pb.ChatMessage(role=pb.ROLE_USER, text=QUESTION),

@@ -7,8 +7,10 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
+from tokenwire_server.__main__ import EXPERIMENTS
+
 # As the `tokenwire` command does, before grpc is imported.
-os.environ.setdefault("GRPC_EXPERIMENTS", "-event_engine_listener")
+os.environ.setdefault("GRPC_EXPERIMENTS", EXPERIMENTS)
 
 import grpc
 import uvloop
@@ -16,7 +18,7 @@ from google.protobuf.message import Message
 
 from tokenwire.v1 import chat_pb2 as pb
 from tokenwire.v1 import common_pb2, llm_service_pb2_grpc
-from tokenwire_server.rpc.server import OPTIONS as OPTIONS
+from tokenwire_server.rpc.server import OPTIONS
 
 from .child import serve_until_told
 from .payload import ANSWER, CHAT, PACE, PACED, PIECES, USAGE

@@ -14,6 +14,7 @@ from typing import Final
 import orjson
 
 from .measure import Spread
+from .payload import MISTRAL
 from .processes import ROOT
 from .run import Findings
 from .scenarios import Result
@@ -22,7 +23,7 @@ BEGIN: Final = "<!-- bench:begin -->"
 END: Final = "<!-- bench:end -->"
 DOCS: Final = ROOT / "docs" / "performance.md"
 HEADS: Final = ("", "bare grpc.aio", "Tokenwire", "of it user + system", "ratio, by pairs", "budget")
-_PACKAGES: Final = ("tokenwire", "grpcio", "protobuf", "aiohttp", "uvloop", "orjson", "openai")
+_PACKAGES: Final = ("tokenwire", "grpcio", "protobuf", "aiohttp", "uvloop", "orjson", "openai", "mistralai")
 _START_BUDGET: Final = 2.0
 _IDLE_BUDGET: Final = 120
 
@@ -64,13 +65,15 @@ def _within(value: float, budget: float | None, unit: str = "") -> str:
 def _cpu(result: Result) -> Row:
     scenario, gateway, reference = result.scenario, result.gateway, result.reference
     digits = 0 if scenario.unit == "call" else 1
+    bare = scenario.provider != MISTRAL
+    unit = " x" if bare else " x OpenAI"
     return (
         f"{scenario.title}, CPU µs a {scenario.unit}",
-        _spread(reference.cpu, digits),
+        _spread(reference.cpu, digits) if bare else "",
         _spread(gateway.cpu, digits),
         f"{gateway.user.median:.{digits}f} + {gateway.system.median:.{digits}f}",
-        _spread(result.ratio, 2) + " x",
-        _within(result.ratio.median, scenario.budget, " x"),
+        _spread(result.ratio, 2) + unit,
+        _within(result.ratio.median, scenario.budget, unit),
     )
 
 

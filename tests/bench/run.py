@@ -73,6 +73,7 @@ class Bench:
         """One run; raises BenchError when a call fails."""
         job = Job(
             target=f"127.0.0.1:{server.port}",
+            provider=scenario.provider,
             model=scenario.model,
             completes=server is self.gateway,
             slots=scenario.slots,
@@ -103,7 +104,7 @@ async def run(scenarios: Sequence[Scenario], starts: int, say: Callable[[str], N
         async with bench.running(starts) as findings.starts:
             findings.idle_mib = memory_mib(bench.gateway.pid)
             for scenario in scenarios:
-                findings.results.append(await _scenario(bench, scenario, findings, say))
+                findings.results += await _scenario(bench, scenario, findings, say)
             findings.peak_mib = memory_mib(bench.gateway.pid, "VmHWM")
         findings.access_lines = bench.gateway.access_lines()
     if findings.access_lines < findings.calls:
@@ -113,25 +114,35 @@ async def run(scenarios: Sequence[Scenario], starts: int, say: Callable[[str], N
 
 async def _scenario(
     bench: Bench, scenario: Scenario, findings: Findings, say: Callable[[str], None]
-) -> Result:
+) -> list[Result]:
     rate = findings.results[0].light_rate() if scenario.light else 0.0
-    pairs = []
+    mistral = scenario.through_mistral()
+    pairs, beside = list[Pair](), list[Pair]()
     for number in range(scenario.rounds):
         say(f"{scenario.title}: {number + 1} of {scenario.rounds}")
         pair = Pair(
             await bench.window(scenario, rate, bench.reference),
             await bench.window(scenario, rate, bench.gateway),
         )
-        findings.calls += pair.gateway.calls
         pairs.append(pair)
-    result = Result(scenario, pairs)
+        if mistral.budget:
+            beside.append(Pair(pair.gateway, await bench.window(mistral, rate, bench.gateway)))
+    results = [Result(scenario, pairs), *([Result(mistral, beside)] if beside else [])]
+    for result in results:
+        _judge(result, findings)
+    return results
+
+
+def _judge(result: Result, findings: Findings) -> None:
+    """Says what makes a result doubtful."""
+    scenario, pairs = result.scenario, result.pairs
+    findings.calls += sum(pair.gateway.calls for pair in pairs)
     if held := _held_back(scenario, [pair.gateway for pair in pairs], findings.cores):
         findings.doubts.append(f"{scenario.title}: load and upstream held the gateway back ({held})")
     if held := _held_back(scenario, [pair.reference for pair in pairs], findings.cores):
         findings.notes.append(f"{scenario.title}: the reference could have done more ({held})")
     if (foreign := max(result.reference.foreign.median, result.gateway.foreign.median)) > _FOREIGN:
         findings.notes.append(f"{scenario.title}: other processes had {foreign:.0%} of the servers' core")
-    return result
 
 
 def _held_back(scenario: Scenario, windows: Sequence[Window], cores: Cores) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Self
 
 from .measure import Spread, Window
-from .payload import BURST, CHAT, CYCLE, PACE, PACED
+from .payload import BURST, CHAT, CYCLE, MISTRAL, OPENAI, PACE, PACED
 
 _LIGHT: Final = 0.3
 """Of what the saturated gateway could do."""
@@ -29,14 +29,22 @@ class Scenario:
     saturates: bool = True
     budget: float | None = None
     """Most that the gateway may cost, in references."""
+    provider: str = OPENAI
+    mistral: float | None = None
+    """Most that the same load through Mistral may cost, in loads through OpenAI; none = it is not run."""
+
+    def through_mistral(self) -> Self:
+        """The same load through Mistral: its reference is the gateway with OpenAI."""
+        name, title = f"{self.name}-mistral", f"{self.title}, Mistral"
+        return replace(self, name=name, title=title, provider=MISTRAL, budget=self.mistral, mistral=None)
 
 
 FULL: Final = (
     Scenario("chat", "Chat, saturated", CHAT, "call", rounds=7, seconds=2.0, budget=1.9),
-    Scenario("burst", "ChatStream, burst", BURST, "token", rounds=7, seconds=2.0, budget=0.45),
+    Scenario("burst", "ChatStream, burst", BURST, "token", rounds=7, seconds=2.0, budget=0.45, mistral=1.3),
     Scenario(
         "paced", f"ChatStream, 50 at {PACE * 1000:.0f} ms", PACED, "token", rounds=4, seconds=3 * CYCLE,
-        warm=CYCLE + 0.2, slots=50, saturates=False, budget=1.8,
+        warm=CYCLE + 0.2, slots=50, saturates=False, budget=1.8, mistral=1.3,
     ),
     Scenario(
         "light", "Chat at 30 % load", CHAT, "call", rounds=5, seconds=1.5, light=True, saturates=False,

@@ -16,7 +16,7 @@ every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.r
 
 in_one_loop = pytest.mark.asyncio(loop_scope="module")
 
-ZERO = ("number", 0)
+ZERO = canonical(b"0")
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -32,19 +32,23 @@ def ours(sent: Sent, body: bytes | None = None) -> object:
 
 def theirs(sent: Sent) -> tuple[str, str, Any]:
     """What the SDK sends, without the defaults that it writes out and Mistral's API reference names."""
-    body = canonical(sent.body)
-    without(body, "stream", False)
-    for message in body["messages"]:
-        if message["role"] == "assistant":
-            without(message, "prefix", False)
-            for call in message.get("tool_calls", []):
-                without(call, "index", ZERO)
+    body = without(canonical(sent.body), stream=False)
+    body["messages"] = [said(message) for message in body["messages"]]
     return sent.method, sent.path, body
 
 
-def without(fields: dict[str, Any], key: str, default: object) -> None:
-    if key in fields and fields[key] is default or fields.get(key) == default == ZERO:
-        del fields[key]
+def said(message: dict[str, Any]) -> dict[str, Any]:
+    if message["role"] != "assistant":
+        return message
+    message = without(message, prefix=False)
+    if "tool_calls" in message:
+        message["tool_calls"] = [without(call, index=ZERO) for call in message["tool_calls"]]
+    return message
+
+
+def without(fields: dict[str, Any], **defaults: object) -> dict[str, Any]:
+    """The fields but those that have just these values; `canonical` tells false from 0."""
+    return {key: value for key, value in fields.items() if key not in defaults or defaults[key] != value}
 
 
 @every_case

@@ -1,6 +1,7 @@
 """What the bytes that leave the gateway look like, where equal JSON values may still differ."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from oracle.capture import Capture, capturing, gateway, new_call, our_stream
@@ -143,7 +144,7 @@ async def test_defaults_fill_what_the_request_leaves_open(capture: Capture) -> N
 
 async def test_a_providers_own_defaults_come_first_and_zero_tokens_mean_none(capture: Capture) -> None:
     shared = Defaults(max_output_tokens=1024, temperature=0.7)
-    own = {"default_max_output_tokens": 0, "default_temperature": 0}
+    own: dict[str, Any] = {"default_max_output_tokens": 0, "default_temperature": 0}
     async with gateway(capture.url, shared, **own) as backend:
         await backend.chat(pb.ChatRequest(messages=[ASK]), new_call())
     body = capture.only().json

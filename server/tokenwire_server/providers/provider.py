@@ -207,6 +207,9 @@ class ProviderBackend:
                 watch.relax()
                 yield events
                 heard = watch.expect(self._settings.timeouts.idle, Reason.STREAM_IDLE_TIMEOUT)
+            elif assembler.pieces > call.output_pieces:  # of a part that is passed on whole
+                call.output_pieces = assembler.pieces
+                watch.expect(self._settings.timeouts.idle, Reason.STREAM_IDLE_TIMEOUT)
         if not assembler.finished():
             raise GatewayError(
                 reason=Reason.STREAM_TRUNCATED, text="The provider's stream ended before its answer did."

@@ -6,8 +6,8 @@ from typing import Any
 
 from tokenwire.v1 import chat_pb2 as pb
 from tokenwire_server.providers.assembler import Assembler, completed
+from tokenwire_server.providers.codec import Codec
 from tokenwire_server.providers.openai_chat import CODEC
-from tokenwire_server.providers.openai_chat.decode import decode
 
 NOT_THE_PROTOCOL = (TypeError, KeyError, AttributeError, ValueError)
 """What decoders may raise for a wrong shape."""
@@ -22,9 +22,9 @@ def reply(message: Any = None, **more: Any) -> dict[str, Any]:
     return {"id": "c-1", "created": 5, "model": "m-1", "choices": [choice], **more}
 
 
-def decoded(value: Any) -> pb.ChatResponse:
-    response = pb.ChatResponse(provider="openai")
-    decode(value, response)
+def decoded(value: Any, codec: Codec = CODEC, provider: str = "openai") -> pb.ChatResponse:
+    response = pb.ChatResponse(provider=provider)
+    codec.decode(value, response)
     return response
 
 
@@ -37,9 +37,9 @@ def chunk(delta: Any = None, finish: Any = None, index: Any = 0, **more: Any) ->
 class Played:
     """What a stream of chunks comes to; `read` by `read`."""
 
-    def __init__(self) -> None:
-        self.assembler = Assembler("openai")
-        self.decoder = CODEC.stream_decoder(self.assembler)
+    def __init__(self, codec: Codec = CODEC, provider: str = "openai") -> None:
+        self.assembler = Assembler(provider)
+        self.decoder = codec.stream_decoder(self.assembler)
         self.events: list[pb.ChatStreamResponse] = []
 
     def read(self, *chunks: Any) -> list[pb.ChatStreamResponse]:
@@ -56,9 +56,9 @@ class Played:
         return response
 
 
-def played(chunks: Iterable[Any]) -> Played:
+def played(chunks: Iterable[Any], codec: Codec = CODEC, provider: str = "openai") -> Played:
     """A whole stream, each chunk a read of its own."""
-    stream = Played()
+    stream = Played(codec, provider)
     for item in chunks:
         stream.read(item)
     stream.end()

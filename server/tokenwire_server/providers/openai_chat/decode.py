@@ -76,11 +76,11 @@ def head(reply: Upstream, response: pb.ChatResponse) -> None:
         json_format.ParseDict(reply[key], response.provider_fields.fields[key])
 
 
-def finish_reason(native: str, *, refused: bool) -> "pb.FinishReason.ValueType":
-    """A reason without a name becomes OTHER; a refusal ends with `stop` upstream."""
+def finish_reason(native: str | None, *, refused: bool) -> "pb.FinishReason.ValueType":
+    """A reason without a name becomes OTHER, none UNSPECIFIED; a refusal ends with `stop` upstream."""
     if refused and native == "stop":
         return pb.FINISH_REASON_REFUSAL
-    return FINISH_REASONS.get(native, pb.FINISH_REASON_OTHER)
+    return FINISH_REASONS.get(native, pb.FINISH_REASON_OTHER) if native else pb.FINISH_REASON_UNSPECIFIED
 
 
 def usage(reply: Upstream, counts: common_pb2.Usage) -> None:

@@ -90,6 +90,7 @@ class ChatStreamDecoder:
             whole |= {field: call[field] for field in ("id", "type") if call.get(field)}
             for field, text in (call.get("custom") or {}).items():
                 whole["custom"][field] += text
+            self._assembler.pieces += 1
 
     def _key(self, choice: int, call: Upstream) -> Hashable:
         """What tells the call from others. Without an index, a name begins one and what has none goes on."""

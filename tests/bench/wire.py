@@ -1,0 +1,118 @@
+"""What the two providers send, in their own forms: made once, before anything is measured."""
+
+from typing import Final
+
+import orjson
+
+from .payload import ANSWER, CHAT, MISTRAL, OPENAI, PIECES, USAGE
+
+Json = dict[str, object]
+Stream = tuple[bytes, list[bytes], list[bytes]]
+"""The events before the tokens, one for each token, and those after them."""
+
+_DONE: Final = b"data: [DONE]\n\n"
+_CREATED: Final = 1767225600
+_OPENAI_HEAD: Final[Json] = {
+    "created": _CREATED,
+    "service_tier": "default",
+    "system_fingerprint": "fp_0123456789",
+}
+_MISTRAL_ID: Final = "0123456789abcdef0123456789abcdef"
+_REQUEST_ID: Final = {OPENAI: b"x-request-id: req_bench", MISTRAL: b"mistral-correlation-id: req_bench"}
+
+
+def _event(fields: Json) -> bytes:
+    return b"data: " + orjson.dumps(fields) + b"\n\n"
+
+
+# OpenAI
+
+
+def _openai_usage() -> Json:
+    given, made = USAGE
+    return {
+        "prompt_tokens": given,
+        "completion_tokens": made,
+        "total_tokens": given + made,
+        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
+    }
+
+
+def reply() -> bytes:
+    """The body of a unary reply of OpenAI."""
+    message: Json = {"role": "assistant", "content": ANSWER, "refusal": None, "annotations": []}
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
+    fields: Json = {"id": "chatcmpl-bench", "object": "chat.completion", "model": CHAT, "choices": [choice]}
+    return orjson.dumps(fields | _OPENAI_HEAD | {"usage": _openai_usage()})
+
+
+def _openai_chunk(model: str, choices: list[object], usage: object = None) -> bytes:
+    fields: Json = {"id": "chatcmpl-bench", "object": "chat.completion.chunk", "model": model}
+    return _event(fields | {"choices": choices} | _OPENAI_HEAD | {"usage": usage})
+
+
+def _openai_delta(model: str, delta: Json, finish: str | None = None) -> bytes:
+    return _openai_chunk(model, [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}])
+
+
+def _openai_stream(model: str) -> Stream:
+    """The usage comes in a chunk of its own, without choices."""
+    opening = _openai_delta(model, {"role": "assistant", "content": "", "refusal": None})
+    tokens = [_openai_delta(model, {"content": piece}) for piece in PIECES]
+    return (
+        opening,
+        tokens,
+        [_openai_delta(model, {}, "stop"), _openai_chunk(model, [], _openai_usage()), _DONE],
+    )
+
+
+# Mistral
+
+
+def _mistral_delta(model: str, delta: Json, finish: str | None = None, **more: object) -> bytes:
+    choice: Json = {"index": 0, "delta": delta, "finish_reason": finish}
+    fields: Json = {"id": _MISTRAL_ID, "object": "chat.completion.chunk", "created": _CREATED, "model": model}
+    return _event(fields | {"choices": [choice]} | more)
+
+
+def _mistral_stream(model: str) -> Stream:
+    """The last chunk has the finish reason and the usage."""
+    given, made = USAGE
+    usage = {
+        "prompt_tokens": given,
+        "total_tokens": given + made,
+        "completion_tokens": made,
+        "prompt_tokens_details": {"cached_tokens": 0},
+    }
+    opening = _mistral_delta(model, {"role": "assistant", "content": ""})
+    tokens = [_mistral_delta(model, {"content": piece}) for piece in PIECES]
+    return opening, tokens, [_mistral_delta(model, {"content": ""}, "stop", usage=usage), _DONE]
+
+
+# HTTP
+
+
+def stream(provider: str, model: str) -> Stream:
+    """The events of a provider's stream."""
+    return _openai_stream(model) if provider == OPENAI else _mistral_stream(model)
+
+
+def http(status: bytes, body: bytes) -> bytes:
+    """A whole reply."""
+    fields = b"content-type: application/json\r\n%s\r\ncontent-length: %d" % (_REQUEST_ID[OPENAI], len(body))
+    return b"HTTP/1.1 %s\r\n%s\r\n\r\n%s" % (status, fields, body)
+
+
+def _framed(event: bytes) -> bytes:
+    """An HTTP chunk of its own, as providers send each event."""
+    return b"%x\r\n%s\r\n" % (len(event), event)
+
+
+def writes(provider: str, model: str) -> list[bytes]:
+    """A stream as it is written in paced form: the head with the first token, the others, the end."""
+    fields = b"content-type: text/event-stream; charset=utf-8\r\n" + _REQUEST_ID[provider]
+    head = b"HTTP/1.1 200 OK\r\n%s\r\ntransfer-encoding: chunked\r\n\r\n" % fields
+    opening, tokens, end = stream(provider, model)
+    first, *others = map(_framed, tokens)
+    return [head + _framed(opening) + first, *others, b"".join(map(_framed, end)) + b"0\r\n\r\n"]
