@@ -3,8 +3,13 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import struct_pb2 as _struct_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from tokenwire.v1 import common_pb2 as _common_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -16,36 +21,176 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _VectorEncoding:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _VectorEncodingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VectorEncoding.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    VECTOR_ENCODING_UNSPECIFIED: _VectorEncoding.ValueType  # 0
+    """The same as FLOATS."""
+    VECTOR_ENCODING_FLOATS: _VectorEncoding.ValueType  # 1
+    """`Embedding.values`."""
+    VECTOR_ENCODING_PACKED: _VectorEncoding.ValueType  # 2
+    """`Embedding.packed`: one array view in Python, NumPy, Go and JavaScript."""
+
+class VectorEncoding(_VectorEncoding, metaclass=_VectorEncodingEnumTypeWrapper):
+    """How vectors are sent."""
+
+VECTOR_ENCODING_UNSPECIFIED: VectorEncoding.ValueType  # 0
+"""The same as FLOATS."""
+VECTOR_ENCODING_FLOATS: VectorEncoding.ValueType  # 1
+"""`Embedding.values`."""
+VECTOR_ENCODING_PACKED: VectorEncoding.ValueType  # 2
+"""`Embedding.packed`: one array view in Python, NumPy, Go and JavaScript."""
+Global___VectorEncoding: _TypeAlias = VectorEncoding  # noqa: Y015
+
 @_typing.final
 class EmbedRequest(_message.Message):
-    """Request of Embed. Its fields arrive together with the method."""
+    """Texts to be turned into vectors."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    MODEL_FIELD_NUMBER: _builtins.int
+    INPUT_FIELD_NUMBER: _builtins.int
+    DIMENSIONS_FIELD_NUMBER: _builtins.int
+    ENCODING_FIELD_NUMBER: _builtins.int
+    PROVIDER_OPTIONS_FIELD_NUMBER: _builtins.int
+    UNSUPPORTED_PARAMETERS_FIELD_NUMBER: _builtins.int
+    END_USER_ID_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """As in ChatRequest: `provider/model`, a model id, or empty for the server's default."""
+    dimensions: _builtins.int
+    """Length of the vectors, at least 1; absent = the model's own. Not every model can change it."""
+    encoding: Global___VectorEncoding.ValueType
+    """How the vectors are sent."""
+    unsupported_parameters: _common_pb2.UnsupportedParameters.ValueType
+    """What happens to what cannot be honoured; unspecified = the server's default."""
+    end_user_id: _builtins.str
+    """A stable, opaque id of the person behind the call, for the provider's abuse detection."""
+    @_builtins.property
+    def input(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The texts; 1 to 50,000, none empty. More than a provider takes at once are sent in several requests
+        and joined in order.
+        """
+
+    @_builtins.property
+    def provider_options(self) -> _struct_pb2.Struct:
+        """As in ChatRequest: fields for one provider's own request body, keyed by the provider's name."""
+
     def __init__(
         self,
+        *,
+        model: _builtins.str = ...,
+        input: _abc.Iterable[_builtins.str] | None = ...,
+        dimensions: _builtins.int | None = ...,
+        encoding: Global___VectorEncoding.ValueType = ...,
+        provider_options: _struct_pb2.Struct | None = ...,
+        unsupported_parameters: _common_pb2.UnsupportedParameters.ValueType = ...,
+        end_user_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_dimensions", b"_dimensions", "dimensions", b"dimensions", "provider_options", b"provider_options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dimensions", b"_dimensions", "dimensions", b"dimensions", "encoding", b"encoding", "end_user_id", b"end_user_id", "input", b"input", "model", b"model", "provider_options", b"provider_options", "unsupported_parameters", b"unsupported_parameters"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__dimensions: _TypeAlias = _typing.Literal["dimensions"]  # noqa: Y015
+    _WhichOneofArgType__dimensions: _TypeAlias = _typing.Literal["_dimensions", b"_dimensions"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__dimensions) -> _WhichOneofReturnType__dimensions | None: ...
 
 Global___EmbedRequest: _TypeAlias = EmbedRequest  # noqa: Y015
 
 @_typing.final
 class EmbedResponse(_message.Message):
-    """Response of Embed. Its fields arrive together with the method."""
+    """The vectors."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    EMBEDDINGS_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    DIMENSIONS_FIELD_NUMBER: _builtins.int
+    ENCODING_FIELD_NUMBER: _builtins.int
+    TIMING_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """The model that answered, as the provider names it."""
+    provider: _builtins.str
+    """Name of the provider that answered."""
+    dimensions: _builtins.int
+    """Length of each vector."""
+    encoding: Global___VectorEncoding.ValueType
+    """How the vectors are sent: FLOATS or PACKED."""
+    @_builtins.property
+    def embeddings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Embedding]:
+        """One for each input, in its order."""
+
+    @_builtins.property
+    def usage(self) -> _common_pb2.Usage:
+        """Tokens spent, summed over all requests to the provider."""
+
+    @_builtins.property
+    def timing(self) -> _common_pb2.Timing:
+        """Where the time went."""
+
+    @_builtins.property
+    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Attempt]:
+        """The requests made to the provider, in the order of the inputs."""
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.CallWarning]:
+        """What was not honoured."""
+
     def __init__(
         self,
+        *,
+        embeddings: _abc.Iterable[Global___Embedding] | None = ...,
+        usage: _common_pb2.Usage | None = ...,
+        model: _builtins.str = ...,
+        provider: _builtins.str = ...,
+        dimensions: _builtins.int = ...,
+        encoding: Global___VectorEncoding.ValueType = ...,
+        timing: _common_pb2.Timing | None = ...,
+        attempts: _abc.Iterable[_common_pb2.Attempt] | None = ...,
+        warnings: _abc.Iterable[_common_pb2.CallWarning] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["timing", b"timing", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "dimensions", b"dimensions", "embeddings", b"embeddings", "encoding", b"encoding", "model", b"model", "provider", b"provider", "timing", b"timing", "usage", b"usage", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EmbedResponse: _TypeAlias = EmbedResponse  # noqa: Y015
+
+@_typing.final
+class Embedding(_message.Message):
+    """One vector."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    PACKED_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """Of the input, from 0."""
+    packed: _builtins.bytes
+    """The same numbers as little-endian float32, when the encoding is PACKED."""
+    @_builtins.property
+    def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """The numbers, when the encoding is FLOATS."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+        values: _abc.Iterable[_builtins.float] | None = ...,
+        packed: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "packed", b"packed", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Embedding: _TypeAlias = Embedding  # noqa: Y015
