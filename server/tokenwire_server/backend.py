@@ -6,11 +6,12 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from tokenwire.v1 import chat_pb2 as pb
+from tokenwire.v1 import embed_pb2
 from tokenwire_server.call import Call
 
 
 class Backend(Protocol):
-    """Answers chat calls.
+    """Answers calls.
 
     Requests are read-only. Every failure is a GatewayError; only cancellation passes through as it is.
     Each await ends by `call.deadline`.
@@ -29,4 +30,8 @@ class Backend(Protocol):
         the heartbeat interval that the request asks for. Leaving the context closes the upstream
         connection unless the answer was complete. Whoever opens it leaves it, in the same task.
         """
+        ...
+
+    async def embed(self, request: embed_pb2.EmbedRequest, call: Call) -> embed_pb2.EmbedResponse:
+        """One vector for each input, in order; `timing`, `attempts` and `warnings` are filled in by rpc/."""
         ...

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from tokenwire.v1 import chat_pb2 as pb
+from tokenwire.v1 import embed_pb2
 from tokenwire_server.backend import Backend
 from tokenwire_server.call import Call
 
@@ -23,3 +24,7 @@ class Route:
     ) -> AbstractAsyncContextManager[AsyncIterator[Sequence[pb.ChatStreamResponse]]]:
         """The provider's events."""
         return self._providers[call.target.provider].stream(request, call)
+
+    async def embed(self, request: embed_pb2.EmbedRequest, call: Call) -> embed_pb2.EmbedResponse:
+        """The provider's vectors."""
+        return await self._providers[call.target.provider].embed(request, call)

@@ -50,6 +50,11 @@ def by_status(status: int) -> "Reason.ValueType":
     return Reason.PROVIDER_UNAVAILABLE if status >= 500 else Reason.PROVIDER_BAD_RESPONSE
 
 
+def status_within(*given: object) -> int:
+    """The HTTP status that an error inside a stream names, the first that is one; 500 where there is none."""
+    return next((number for number in given if isinstance(number, int) and 400 <= number < 600), 500)
+
+
 def word(value: object) -> str:
     """The value where it is an identifier, else nothing."""
     text = str(value) if isinstance(value, str | int) else ""

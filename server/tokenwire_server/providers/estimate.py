@@ -5,7 +5,7 @@ from typing import Final
 from tokenwire.v1 import chat_pb2 as pb
 from tokenwire.v1 import common_pb2
 
-_BYTES_PER_TOKEN: Final = 4
+BYTES_PER_TOKEN: Final = 4
 """About what byte-pair tokenizers make of English text; other scripts take more bytes and more tokens."""
 
 
@@ -17,8 +17,8 @@ def estimate(request: pb.ChatRequest, response: pb.ChatResponse) -> None:
     given += sum(tool.ByteSize() for tool in request.tools)
     made = sum(_size(choice.message) for choice in response.choices)
     usage = response.usage
-    usage.input_tokens = -(-given // _BYTES_PER_TOKEN)
-    usage.output_tokens = -(-made // _BYTES_PER_TOKEN)
+    usage.input_tokens = -(-given // BYTES_PER_TOKEN)
+    usage.output_tokens = -(-made // BYTES_PER_TOKEN)
     usage.total_tokens = usage.input_tokens + usage.output_tokens
     usage.source = common_pb2.TOKEN_SOURCE_ESTIMATED
 

@@ -1,13 +1,14 @@
 """Kind of provider → its Backend. SDKs are imported for the configured kinds only."""
 
 from collections.abc import Mapping
-from typing import TypeVar, assert_never
+from typing import Final, TypeVar, assert_never
 
 from tokenwire_server.backend import Backend
 from tokenwire_server.catalog import Catalog
 from tokenwire_server.providers import mistral, openai_chat
 from tokenwire_server.providers.clients import CompatibleIdentity, MistralIdentity, OpenAIIdentity
 from tokenwire_server.providers.codec import Defaults, Dialect
+from tokenwire_server.providers.embeddings import EmbedFormat
 from tokenwire_server.providers.http import HttpClient
 from tokenwire_server.providers.provider import ProviderBackend, Wire
 from tokenwire_server.secret import Secret
@@ -21,6 +22,11 @@ from tokenwire_server.settings import (
 from tokenwire_server.settings import Defaults as GlobalDefaults
 
 T = TypeVar("T")
+
+_OPENAI: Final = EmbedFormat("dimensions", "user", max_inputs=2048, max_tokens=200_000)
+"""OpenAI takes 2,048 inputs and 300,000 tokens a request; tokens are estimated here, hence the margin."""
+_MISTRAL: Final = EmbedFormat("output_dimension", "", max_inputs=512, max_tokens=10_000)
+"""Mistral takes about 16,000 tokens a request (its error: "Too many tokens in batch. Max is 16384")."""
 
 
 def provider_backends(settings: Settings, catalog: Catalog, http: HttpClient) -> dict[str, Backend]:
@@ -46,9 +52,9 @@ def provider_backend(
 def _wire(provider: Provider) -> Wire:
     match provider:
         case OpenAIProvider():
-            return Wire(OpenAIIdentity(provider), openai_chat.CODEC, Dialect())
+            return Wire(OpenAIIdentity(provider), openai_chat.CODEC, Dialect(), _OPENAI)
         case MistralProvider():
-            return Wire(MistralIdentity(provider), mistral.CODEC, Dialect())
+            return Wire(MistralIdentity(provider), mistral.CODEC, Dialect(), _MISTRAL)
         case CompatibleProvider():
             dialect = Dialect(
                 tokens_field=provider.tokens_field,
@@ -56,7 +62,7 @@ def _wire(provider: Provider) -> Wire:
                 media_urls=provider.allow_media_urls,
                 reasoning=True,
             )
-            return Wire(CompatibleIdentity(provider), openai_chat.COMPATIBLE, dialect)
+            return Wire(CompatibleIdentity(provider), openai_chat.COMPATIBLE, dialect, _OPENAI)
         case other:
             assert_never(other)
 

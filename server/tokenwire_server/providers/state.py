@@ -18,8 +18,13 @@ KEYS: Final = frozenset({"signature", "field"})
 
 
 def pack(provider: str, **fields: str) -> bytes:
-    """The state of a part that a provider made. An empty field is left out."""
+    """The state of a part that a provider made. An empty field is left out.
+
+    Raises TypeError for what is no text: `unpack` would not take it back.
+    """
     given = {key: text for key, text in fields.items() if text}
+    if not all(isinstance(text, str) for text in given.values()):
+        raise TypeError("not a text")
     return _VERSION + orjson.dumps({_PROVIDER: provider} | given)
 
 

@@ -18,10 +18,12 @@ from google.rpc.code_pb2 import Code
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
 from tokenwire_server.call import UNBOUNDED, Call, now
 from tokenwire_server.errors import TABLE, GatewayError
+from tokenwire_server.rpc.authentication import CALLER, Authentication, unauthenticated
 from tokenwire_server.rpc.current import CALL
 from tokenwire_server.rpc.status import Metadata, status_of
 from tokenwire_server.secret import Secret
 from tokenwire_server.settings import Server
+from tokenwire_server.telemetry.metrics import OTHER
 from tokenwire_server.telemetry.observe import Observer
 
 _log: Final = structlog.get_logger()
@@ -37,13 +39,25 @@ Deserialize: TypeAlias = Callable[[bytes], Message]
 
 
 class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs only
-    """Wraps the handlers of LLMService; health and reflection pass as they are."""
+    """Wraps the handlers of LLMService; health and reflection pass as they are.
 
-    def __init__(self, limits: Server, observer: Observer, *, provider_keys: bool) -> None:
+    With `authentication`, a call of anything that is not open to everybody must have a caller first.
+    """
+
+    def __init__(
+        self,
+        limits: Server,
+        observer: Observer,
+        *,
+        provider_keys: bool,
+        authentication: Authentication | None = None,
+    ) -> None:
         self._limits = limits
+        self._authentication = authentication
         self._provider_keys = provider_keys
         self._observer = observer
         self._wrapped: dict[str, Handler] = {}
+        self._refusals: dict[str, Handler] = {}
         self._running: set[asyncio.Task[Any] | None] = set()
         self._closing = False
 
@@ -68,6 +82,12 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic
     ) -> Handler:
         """The wrapped handler, made once per method."""
         method = handler_call_details.method
+        if self._authentication:
+            caller = self._authentication.caller(handler_call_details)
+            if caller is None:
+                known = method in self._wrapped or await continuation(handler_call_details)
+                return self._refusal(method.rpartition("/")[2] if known else OTHER)
+            CALLER.set(caller)
         if wrapped := self._wrapped.get(method):
             return wrapped
         handler = await continuation(handler_call_details)
@@ -93,6 +113,16 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic
             request_deserializer=self._deserializer(deserialize),
             response_serializer=handler.response_serializer,
         )
+
+    def _refusal(self, rpc: str) -> Handler:
+        """Ends a call without a caller; made once per method. As a stream, whose messages nobody reads."""
+
+        async def refuse(_requests: object, context: Context) -> None:
+            await self._run(rpc, _nothing, unauthenticated(), context)
+
+        if rpc not in self._refusals:
+            self._refusals[rpc] = grpc.stream_stream_rpc_method_handler(refuse)
+        return self._refusals[rpc]
 
     def _deserializer(self, deserialize: Deserialize) -> Callable[[bytes], Message | Exception]:
         """Gives the error instead of raising it: grpc would send its text to the caller."""
@@ -126,8 +156,9 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic
         self._observer.began(call)
         code, reason = Code.OK, ""
         try:
+            message = _decoded(request)
             call.provider_key = self._provider_key(context)
-            response = await behaviour(_decoded(request), context)
+            response = await behaviour(message, context)
             context.set_trailing_metadata(_trailers(call))
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (the one barrier)
             failure = self._failure(error, call, context)
@@ -161,7 +192,11 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic
         remaining = context.time_remaining()
         longest = self._limits.max_deadline_seconds
         deadline = UNBOUNDED if remaining is None else arrived + min(remaining, longest)
-        return Call(_request_id(context), rpc, arrived, deadline)
+        return Call(_request_id(context), rpc, arrived, deadline, caller=CALLER.get())
+
+
+async def _nothing(_request: Message, _context: Context) -> None:
+    """What a refused call never gets to."""
 
 
 def _metadata(context: Context, name: str) -> str:

@@ -39,18 +39,22 @@ class CallFailure(Exception):  # noqa: N818 (to the caller it is an outcome, not
 
 
 class Caller:
-    """Calls of one channel. Each ends within `timeout` seconds and fails with CallFailure only."""
+    """Calls of one channel. Each ends within `timeout` seconds and fails with CallFailure only.
 
-    def __init__(self, channel: aio.Channel, timeout: float) -> None:
+    A `token` goes with every call, over the network as it is.
+    """
+
+    def __init__(self, channel: aio.Channel, timeout: float, token: str = "") -> None:
         self._llm = LLMServiceStub(channel)
         self._health: Any = health_pb2_grpc.HealthStub(channel)  # its methods have no types
         self._timeout = timeout
+        self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
 
     async def chat(self, request: pb.ChatRequest) -> AsyncIterator[pb.ChatStreamResponse]:
         """The answer's events; the last one is `completed`."""
         complete = False
         try:
-            async for event in self._llm.ChatStream(request, timeout=self._timeout):
+            async for event in self._llm.ChatStream(request, timeout=self._timeout, metadata=self._metadata):
                 complete = event.HasField("completed")
                 yield event
         except aio.AioRpcError as error:
@@ -61,17 +65,19 @@ class Caller:
     async def health(self) -> str:
         """What grpc.health.v1 says of the whole server: SERVING, NOT_SERVING, UNKNOWN."""
         try:
-            reply = await self._health.Check(health_pb2.HealthCheckRequest(), timeout=self._timeout)
+            reply = await self._health.Check(
+                health_pb2.HealthCheckRequest(), timeout=self._timeout, metadata=self._metadata
+            )
         except aio.AioRpcError as error:
             raise decode(error) from None
         return health_pb2.HealthCheckResponse.ServingStatus.Name(reply.status)
 
 
 @asynccontextmanager
-async def caller(target: str, timeout: float) -> AsyncIterator[Caller]:
+async def caller(target: str, timeout: float, token: str = "") -> AsyncIterator[Caller]:
     """A client of the server at `host:port` or `unix:/path`. Leaving it cancels what is still in flight."""
     async with aio.insecure_channel(target, options=OPTIONS) as channel:
-        yield Caller(channel, timeout)
+        yield Caller(channel, timeout, token)
 
 
 def decode(error: aio.AioRpcError) -> CallFailure:

@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 
 from tokenwire.v1 import chat_pb2 as pb
 from tokenwire.v1 import common_pb2 as common
-from tokenwire.v1 import llm_service_pb2_grpc
+from tokenwire.v1 import embed_pb2, llm_service_pb2_grpc
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
 from tokenwire_server.backend import Backend
 from tokenwire_server.call import Call, now
@@ -16,6 +16,7 @@ from tokenwire_server.errors import GatewayError
 from tokenwire_server.policy.resolve import Resolver
 from tokenwire_server.rpc.current import CALL
 from tokenwire_server.rpc.validate import validate
+from tokenwire_server.rpc.validate_embed import validate_embed
 from tokenwire_server.settings import Server
 from tokenwire_server.unsupported import Unsupported
 
@@ -55,23 +56,35 @@ class LLMServicer(llm_service_pb2_grpc.LLMServiceServicer):
                         _complete(event.completed.response, call)
                     await context.write(event)
 
+    async def Embed(self, request: embed_pb2.EmbedRequest, context: Context) -> embed_pb2.EmbedResponse:
+        call = self._call(request.unsupported_parameters)
+        validate_embed(request, self._limits, call.unsupported)
+        call.target = self._resolver.resolve(request.model)
+        response = await self._backend.embed(request, call)
+        _complete(response, call)
+        return response
+
     async def _later(self, request: Message, context: Context) -> NoReturn:
         raise GatewayError(
             reason=Reason.METHOD_NOT_IMPLEMENTED, text="This server does not have the method yet."
         )
 
-    Embed = CountTokens = ListModels = Health = _later
+    CountTokens = ListModels = Health = _later
 
     def _admitted(self, request: pb.ChatRequest) -> Call:
         """The call, once its request is valid and its target known."""
-        call = CALL.get()
-        call.unsupported = Unsupported(request.unsupported_parameters or self._unsupported)
+        call = self._call(request.unsupported_parameters)
         validate(request, self._limits, call.unsupported)
         call.target = self._resolver.resolve(request.model)
         return call
 
+    def _call(self, mode: "common.UnsupportedParameters.ValueType") -> Call:
+        call = CALL.get()
+        call.unsupported = Unsupported(mode or self._unsupported)
+        return call
 
-def _complete(response: pb.ChatResponse, call: Call) -> None:
+
+def _complete(response: pb.ChatResponse | embed_pb2.EmbedResponse, call: Call) -> None:
     """Adds what the gateway itself knows of the call."""
     if response.HasField("usage"):
         call.usage = response.usage

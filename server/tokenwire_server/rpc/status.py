@@ -19,7 +19,7 @@ from google.rpc.status_pb2 import Status
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
 from tokenwire_server.call import Call
 from tokenwire_server.errors import TABLE, GatewayError, Retry, Row, Violation
-from tokenwire_server.rpc.validate import MAX_VIOLATIONS
+from tokenwire_server.rpc.check import MAX_VIOLATIONS
 
 Metadata = tuple[tuple[str, str | bytes], ...]
 

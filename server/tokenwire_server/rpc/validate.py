@@ -1,25 +1,20 @@
 """Checks ChatRequest against the contract. Behind it no layer checks again, before it none runs."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Final
 
 import orjson
 from google.protobuf.struct_pb2 import Struct
 
 from tokenwire.v1 import chat_pb2 as pb
-from tokenwire.v1.errors_pb2 import ErrorReason as Reason
-from tokenwire_server.errors import GatewayError, Violation
-from tokenwire_server.rpc import wellformed
+from tokenwire_server.rpc.check import Check
 from tokenwire_server.settings import Server
 from tokenwire_server.unsupported import Unsupported
-
-MAX_VIOLATIONS: Final = 10
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MEDIA_TYPE: Final = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
 _URL: Final = ("https://", "http://", "data:")
-_MAX_MODEL: Final = 256
 _MAX_STATE: Final = 256 * 1024
 
 _RANGES: Final = {
@@ -43,51 +38,30 @@ _KINDS: Final = {
 
 _PLAIN: Final = _KINDS.keys() - {pb.ROLE_TOOL}
 
-_OWNED: Final = frozenset(
-    {"model", "messages", "input", "stream", "stream_options", "store", "previous_response_id"}
-    | {"max_tokens", "max_completion_tokens", "max_output_tokens", "user", "safety_identifier"}
-)
-"""Keys of provider_options that belong to the gateway: typed fields, or the stream's mechanics."""
-
 
 def validate(request: pb.ChatRequest, limits: Server, unsupported: Unsupported) -> None:
     """Raises INVALID_REQUEST with the paths of what is wrong, at most ten of them, or
     UNSUPPORTED_PARAMETER for fields of a newer contract."""
-    check = _Check(limits)
+    check = _ChatCheck(limits)
     check.request(request)
-    findings = wellformed.Findings()
-    wellformed.examine(request, findings)
-    violations = (check.violations + findings.violations)[:MAX_VIOLATIONS]
-    if violations:
-        raise GatewayError(reason=Reason.INVALID_REQUEST, text=violations[0].text, violations=violations)
-    for path in findings.unknown:
-        unsupported.parameter(path, "This server does not know the field.")
+    check.conclude(request, unsupported)
 
 
-class _Check:
-    """Collects what is wrong with one request."""
+class _ChatCheck(Check):
+    """Of one ChatRequest."""
 
     def __init__(self, limits: Server) -> None:
-        self._limits = limits
+        super().__init__(limits)
         self._called: set[str] = set()
         """Ids of the tool calls so far."""
-        self.violations: list[Violation] = []
-
-    def _refuse(self, path: str, text: str) -> None:
-        self.violations.append(Violation(path, text))
-
-    def _at_most(self, path: str, values: Collection[object], most: int) -> None:
-        if len(values) > most:
-            self._refuse(path, f"There may be at most {most}.")
 
     def request(self, request: pb.ChatRequest) -> None:
-        if len(request.model) > _MAX_MODEL or not request.model.isprintable():
-            self._refuse("model", f"A model's name is at most {_MAX_MODEL} printable characters.")
+        self.model(request.model)
         if not request.messages:
-            self._refuse("messages", "There must be at least one message.")
-        self._at_most("messages", request.messages, self._limits.max_messages)
-        self._at_most("tools", request.tools, self._limits.max_tools)
-        self._at_most("metadata", request.metadata, self._limits.max_metadata_pairs)
+            self.refuse("messages", "There must be at least one message.")
+        self.at_most("messages", request.messages, self.limits.max_messages)
+        self.at_most("tools", request.tools, self.limits.max_tools)
+        self.at_most("metadata", request.metadata, self.limits.max_metadata_pairs)
         if self.violations:
             return
         for index, message in enumerate(request.messages):
@@ -99,7 +73,7 @@ class _Check:
         if request.HasField("response_format"):
             self._response_format(request.response_format)
         if request.HasField("provider_options"):
-            self._provider_options(request.provider_options)
+            self.provider_options(request.provider_options)
         if request.HasField("stream_options"):
             self._stream_options(request.stream_options)
 
@@ -108,11 +82,11 @@ class _Check:
     def _message(self, message: pb.ChatMessage, path: str) -> None:
         kinds = _KINDS.get(message.role)
         if kinds is None:
-            self._refuse(f"{path}.role", "The role must be one of the enum's, and given.")
+            self.refuse(f"{path}.role", "The role must be one of the enum's, and given.")
             return
-        self._at_most(f"{path}.parts", message.parts, self._limits.max_parts)
+        self.at_most(f"{path}.parts", message.parts, self.limits.max_parts)
         if message.role == pb.ROLE_TOOL and not message.parts:
-            self._refuse(f"{path}.parts", "A tool message holds tool results.")
+            self.refuse(f"{path}.parts", "A tool message holds tool results.")
         for index, part in enumerate(message.parts):
             self._part(part, f"{path}.parts[{index}]", kinds)
         self._agreeing(message.text, message.parts, path)
@@ -121,7 +95,7 @@ class _Check:
     def _agreeing(self, text: str, parts: Iterable[pb.ContentPart], path: str) -> None:
         """`text` and `parts` say the same when both are given."""
         if text and (texts := [*parts]) and text != "".join(part.text for part in texts):
-            self._refuse(f"{path}.text", "When parts are given, text must be their texts joined.")
+            self.refuse(f"{path}.text", "When parts are given, text must be their texts joined.")
 
     def _ids(self, parts: Iterable[pb.ContentPart], path: str) -> None:
         """Ids of calls are unique in a message, and a result answers an earlier call, once."""
@@ -131,25 +105,25 @@ class _Check:
                 case "tool_call":
                     name, call = f"{path}.parts[{index}].tool_call.id", part.tool_call.id
                     if not call:
-                        self._refuse(name, "A tool call has an id.")
+                        self.refuse(name, "A tool call has an id.")
                 case "tool_result":
                     name = f"{path}.parts[{index}].tool_result.tool_call_id"
                     call = part.tool_result.tool_call_id
                     if call not in self._called:
-                        self._refuse(name, "No earlier tool call has this id.")
+                        self.refuse(name, "No earlier tool call has this id.")
                 case _:
                     continue
             if call in seen:
-                self._refuse(name, "The id occurs twice in the message.")
+                self.refuse(name, "The id occurs twice in the message.")
             seen.add(call)
         self._called |= seen
 
     def _part(self, part: pb.ContentPart, path: str, kinds: frozenset[str]) -> None:
         kind = part.WhichOneof("content")
         if kind is None:
-            self._refuse(path, "Exactly one kind of content must be set.")
+            self.refuse(path, "Exactly one kind of content must be set.")
         elif kind not in kinds:
-            self._refuse(f"{path}.{kind}", "The message's role does not have this kind of content.")
+            self.refuse(f"{path}.{kind}", "The message's role does not have this kind of content.")
         match kind:
             case "image":
                 self._media(part.image, f"{path}.image")
@@ -165,31 +139,31 @@ class _Check:
             case "text" | "refusal" | "reasoning" | None:
                 pass
         if len(part.provider_state) > _MAX_STATE:
-            self._refuse(f"{path}.provider_state", f"It has at most {_MAX_STATE} bytes.")
+            self.refuse(f"{path}.provider_state", f"It has at most {_MAX_STATE} bytes.")
 
     def _media(self, media: pb.Media, path: str) -> None:
         match media.WhichOneof("source"):
             case "url":
                 if not media.url.startswith(_URL):
-                    self._refuse(f"{path}.url", "A URL starts with https://, http:// or data:.")
+                    self.refuse(f"{path}.url", "A URL starts with https://, http:// or data:.")
             case "data":
                 if not _MEDIA_TYPE.fullmatch(media.media_type):
-                    self._refuse(f"{path}.media_type", "Data needs a media type such as image/png.")
+                    self.refuse(f"{path}.media_type", "Data needs a media type such as image/png.")
             case "file_id":
                 if not media.file_id:
-                    self._refuse(f"{path}.file_id", "The id is empty.")
+                    self.refuse(f"{path}.file_id", "The id is empty.")
             case None:
-                self._refuse(path, "Exactly one of url, data and file_id must be set.")
+                self.refuse(path, "Exactly one of url, data and file_id must be set.")
 
     def _tool_result(self, result: pb.ToolResult, path: str) -> None:
         for index, part in enumerate(result.parts):
             if part.WhichOneof("content") != "text":
-                self._refuse(f"{path}.parts[{index}]", "A tool result holds texts.")
+                self.refuse(f"{path}.parts[{index}]", "A tool result holds texts.")
         self._agreeing(result.text, result.parts, path)
 
     def _provider_item(self, item: pb.ProviderItem, path: str) -> None:
         if not item.provider:
-            self._refuse(f"{path}.provider", "An item names the provider that made it.")
+            self.refuse(f"{path}.provider", "An item names the provider that made it.")
         if parsed := self._json_object(item.item_json, f"{path}.item_json"):
             self._called |= {str(parsed[key]) for key in ("id", "call_id") if key in parsed}
 
@@ -200,16 +174,16 @@ class _Check:
             low, high = _RANGES.get(field.name, (None, None))
             if (low is not None and value < low) or (high is not None and value > high):
                 bounds = f"at least {low}" if high is None else f"between {low} and {high}"
-                self._refuse(f"config.{field.name}", f"The value must be {bounds}.")
-        self._at_most("config.stop", config.stop, 16)
+                self.refuse(f"config.{field.name}", f"The value must be {bounds}.")
+        self.at_most("config.stop", config.stop, 16)
         for index, text in enumerate(config.stop):
             if not text:
-                self._refuse(f"config.stop[{index}]", "A stop text is not empty.")
+                self.refuse(f"config.stop[{index}]", "A stop text is not empty.")
         if config.HasField("top_logprobs") and not config.logprobs:
-            self._refuse("config.top_logprobs", "It needs logprobs to be true.")
+            self.refuse("config.top_logprobs", "It needs logprobs to be true.")
         for token, bias in config.logit_bias.items():
             if not -100 <= bias <= 100:
-                self._refuse(f"config.logit_bias.{token}", "The value must be between -100 and 100.")
+                self.refuse(f"config.logit_bias.{token}", "The value must be between -100 and 100.")
 
     # Tools and formats
 
@@ -221,13 +195,13 @@ class _Check:
                 case "function":
                     self._function(tool.function, f"{path}.function")
                     if tool.function.name in names:
-                        self._refuse(f"{path}.function.name", "Two functions have this name.")
+                        self.refuse(f"{path}.function.name", "Two functions have this name.")
                     names.add(tool.function.name)
                 case "provider_tool":
                     if not tool.provider_tool.provider:
-                        self._refuse(f"{path}.provider_tool.provider", "The provider must be named.")
+                        self.refuse(f"{path}.provider_tool.provider", "The provider must be named.")
                 case None:
-                    self._refuse(path, "Exactly one of function and provider_tool must be set.")
+                    self.refuse(path, "Exactly one of function and provider_tool must be set.")
         if request.HasField("tool_choice"):
             self._tool_choice(request.tool_choice, names, any_tool=bool(request.tools))
 
@@ -240,37 +214,37 @@ class _Check:
 
     def _function_name(self, name: str, path: str) -> None:
         if not _NAME.fullmatch(name):
-            self._refuse(path, "A name is 1 to 64 letters, digits, underscores and dashes.")
+            self.refuse(path, "A name is 1 to 64 letters, digits, underscores and dashes.")
 
     def _tool_choice(self, choice: pb.ToolChoice, names: set[str], *, any_tool: bool) -> None:
         match choice.WhichOneof("choice"):
             case "mode":
                 if choice.mode == pb.TOOL_CHOICE_MODE_UNSPECIFIED:
-                    self._refuse("tool_choice.mode", "The mode must be given.")
+                    self.refuse("tool_choice.mode", "The mode must be given.")
                 elif choice.mode != pb.TOOL_CHOICE_MODE_NONE and not any_tool:
-                    self._refuse("tool_choice.mode", "It needs tools.")
+                    self.refuse("tool_choice.mode", "It needs tools.")
             case "function_name":
                 if choice.function_name not in names:
-                    self._refuse("tool_choice.function_name", "No function in tools has this name.")
+                    self.refuse("tool_choice.function_name", "No function in tools has this name.")
             case "allowed_tools":
                 self._allowed(choice.allowed_tools, names)
             case None:
-                self._refuse("tool_choice", "Exactly one kind of choice must be set.")
+                self.refuse("tool_choice", "Exactly one kind of choice must be set.")
 
     def _allowed(self, allowed: pb.AllowedTools, names: set[str]) -> None:
         path = "tool_choice.allowed_tools"
         if allowed.mode not in (pb.TOOL_CHOICE_MODE_AUTO, pb.TOOL_CHOICE_MODE_REQUIRED):
-            self._refuse(f"{path}.mode", "The mode must be AUTO or REQUIRED.")
+            self.refuse(f"{path}.mode", "The mode must be AUTO or REQUIRED.")
         if not allowed.names:
-            self._refuse(f"{path}.names", "At least one function must be allowed.")
+            self.refuse(f"{path}.names", "At least one function must be allowed.")
         for index, name in enumerate(allowed.names):
             if name not in names:
-                self._refuse(f"{path}.names[{index}]", "No function in tools has this name.")
+                self.refuse(f"{path}.names[{index}]", "No function in tools has this name.")
 
     def _response_format(self, response_format: pb.ResponseFormat) -> None:
         match response_format.WhichOneof("format"):
             case None:
-                self._refuse("response_format", "Exactly one format must be set.")
+                self.refuse("response_format", "Exactly one format must be set.")
             case "json_schema":
                 self._json_schema(response_format.json_schema, "response_format.json_schema")
             case "text" | "json_object":
@@ -278,14 +252,14 @@ class _Check:
 
     def _json_schema(self, schema: pb.JsonSchemaFormat, path: str) -> None:
         if not _NAME.fullmatch(schema.name):
-            self._refuse(f"{path}.name", "A name is 1 to 64 letters, digits, underscores and dashes.")
+            self.refuse(f"{path}.name", "A name is 1 to 64 letters, digits, underscores and dashes.")
         match schema.WhichOneof("schema"):
             case "schema_json":
                 self._json_object(schema.schema_json, f"{path}.schema_json", empty=False)
             case "schema_struct":
                 self._struct(schema.schema_struct, f"{path}.schema_struct")
             case None:
-                self._refuse(path, "Exactly one of schema_json and schema_struct must be set.")
+                self.refuse(path, "Exactly one of schema_json and schema_struct must be set.")
 
     def _json_object(self, text: str, path: str, *, empty: bool = True) -> dict[str, object] | None:
         """The object that the text holds. An empty text stands for no arguments, where that is allowed."""
@@ -297,23 +271,15 @@ class _Check:
             parsed = None
         if isinstance(parsed, dict):
             return parsed
-        self._refuse(path, "The text must be a JSON object.")
+        self.refuse(path, "The text must be a JSON object.")
         return None
 
     def _struct(self, struct: Struct, path: str) -> None:
         if not struct.fields:
-            self._refuse(path, "The schema is empty.")
+            self.refuse(path, "The schema is empty.")
 
     # Options
 
-    def _provider_options(self, options: Struct) -> None:
-        for provider, value in options.fields.items():
-            path = f"provider_options.{provider}"
-            if value.WhichOneof("kind") != "struct_value":
-                self._refuse(path, "A provider's options are an object.")
-            for key in _OWNED & value.struct_value.fields.keys():
-                self._refuse(f"{path}.{key}", "The key belongs to the gateway.")
-
     def _stream_options(self, options: pb.StreamOptions) -> None:
         if options.HasField("heartbeat_interval") and options.heartbeat_interval.seconds < 1:
-            self._refuse("stream_options.heartbeat_interval", "It is at least one second.")
+            self.refuse("stream_options.heartbeat_interval", "It is at least one second.")

@@ -1,7 +1,8 @@
 """Mistral's error replies → GatewayError.
 
 Two bodies: `{"object": "error", "message", "type", "code"}` and `{"detail": [{"type", "loc", "msg"}]}`, the
-latter also as the former's message. The code decides, then the type, then the HTTP status.
+latter also as the former's message. The code decides, then the type, then the HTTP status; a conversation
+that is too long has the code of any wrong argument, and only its message tells.
 """
 
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from typing import Any, Final
 
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
 from tokenwire_server.errors import GatewayError, Upstream, Violation
-from tokenwire_server.providers.error_form import TEXTS, by_status, path_of, word
+from tokenwire_server.providers.error_form import TEXTS, by_status, path_of, status_within, word
 from tokenwire_server.providers.jsontext import loads
 from tokenwire_server.providers.retry_after import retry_after
 
@@ -21,9 +22,10 @@ _CODES: Final[Mapping[str, "Reason.ValueType"]] = {
     "3505": Reason.PROVIDER_OVERLOADED,
     "service_tier_capacity_exceeded": Reason.PROVIDER_OVERLOADED,
     "context_length_exceeded": Reason.CONTEXT_LENGTH_EXCEEDED,
-    "3051": Reason.CONTEXT_LENGTH_EXCEEDED,
 }
 """Looked up by the error's `code`, then by its `type`."""
+
+_TOO_LONG: Final = "maximum context length"
 
 _PARAMS: Final[Mapping[str, str]] = {
     "max_tokens": "config.max_output_tokens",
@@ -57,13 +59,14 @@ def stream_error(chunk: Mapping[str, Any]) -> GatewayError:
     fields = details if isinstance(details, dict) else {}
     if not fields.keys() & {"message", "detail", "code", "type"}:
         raise KeyError("choices")
-    status = fields.get("raw_status_code")
-    return _error(status if isinstance(status, int) else 500, fields)
+    return _error(status_within(fields.get("raw_status_code")), fields)
 
 
 def _error(status: int, fields: Mapping[str, Any]) -> GatewayError:
     code, kind = word(fields.get("code")), word(fields.get("type"))
     reason = _CODES.get(code) or _CODES.get(kind) or by_status(status)
+    if reason == Reason.INVALID_REQUEST and _TOO_LONG in str(fields.get("message")):
+        reason = Reason.CONTEXT_LENGTH_EXCEEDED
     params = [_param(detail) for detail in _details(fields)]
     violations = [Violation(path_of(param, _PARAMS), TEXTS[reason]) for param in params if param]
     return GatewayError(

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
 from tokenwire_server.errors import GatewayError, Upstream, Violation
-from tokenwire_server.providers.error_form import TEXTS, by_status, path_of, word
+from tokenwire_server.providers.error_form import TEXTS, by_status, path_of, status_within, word
 from tokenwire_server.providers.jsontext import loads
 from tokenwire_server.providers.retry_after import retry_after
 
@@ -86,9 +86,7 @@ def stream_error(details: object) -> GatewayError:
     """What an error object inside a stream means; some servers put the HTTP status beside its `code`, some
     into it."""
     fields = details if isinstance(details, dict) else {}
-    given = (fields.get("status_code"), fields.get("code"))
-    status = next((number for number in given if isinstance(number, int) and 400 <= number < 600), 500)
-    return _error(status, fields)
+    return _error(status_within(fields.get("status_code"), fields.get("code")), fields)
 
 
 def _error(status: int, details: Mapping[str, Any]) -> GatewayError:

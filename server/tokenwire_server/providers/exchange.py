@@ -1,0 +1,152 @@
+"""One exchange with a provider: the request sent under its limits, the attempt written down."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final, Protocol
+from urllib.parse import urlencode
+
+import orjson
+from google.protobuf import json_format
+
+from tokenwire.v1 import common_pb2
+from tokenwire.v1.errors_pb2 import ErrorReason as Reason
+from tokenwire_server.call import UNBOUNDED, Call, now
+from tokenwire_server.errors import TABLE, GatewayError
+from tokenwire_server.providers.http import HttpClient, Reply
+from tokenwire_server.providers.jsontext import JsonObject
+from tokenwire_server.providers.watch import Watch
+from tokenwire_server.settings import Provider
+
+_ERROR_BODY: Final = 64 * 1024
+_ERROR_BODY_SECONDS: Final = 5.0
+
+NOT_THE_PROTOCOL: Final = (
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    IndexError,
+    OverflowError,
+    json_format.Error,
+)
+"""What decoding trips over when a provider answers something else than it documents."""
+
+
+class Identity(Protocol):
+    """Where a provider is, and who we are there."""
+
+    @property
+    def base_url(self) -> str:
+        """Without a slash at its end."""
+        ...
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """What every request's URL ends with."""
+        ...
+
+    def headers(self) -> Mapping[str, str]:
+        """Those of every request, credentials included; names in lower case."""
+        ...
+
+
+class Exchange:
+    """One attempt under way."""
+
+    def __init__(self, call: Call, provider: str, watch: Watch) -> None:
+        self.watch = watch
+        self.reply: Reply
+        self.attempt = common_pb2.Attempt(provider=provider, model=call.target.model)
+        self._call = call
+        self._began = now()
+        call.attempts.append(self.attempt)
+
+    def settle(self, reason: "Reason.ValueType" = Reason.ERROR_REASON_UNSPECIFIED) -> None:
+        """Writes down the outcome; the first one counts."""
+        if not self.attempt.HasField("duration"):
+            seconds = now() - self._began
+            self._call.upstream_seconds += seconds
+            self.attempt.duration.FromNanoseconds(int(seconds * 1e9))
+            if reason:
+                self.attempt.reason, self.attempt.code = reason, TABLE[reason].code
+
+
+class Exchanger:
+    """Sends the requests of one provider."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: Provider,
+        identity: Identity,
+        http: HttpClient,
+        error: Callable[[int, Mapping[str, str], bytes], GatewayError],
+    ) -> None:
+        self._name = name
+        self._settings = settings
+        self._identity = identity
+        self._http = http
+        self._error = error
+        self._query = f"?{urlencode(identity.query)}" if identity.query else ""
+
+    def _url(self, path: str) -> str:
+        return f"{self._identity.base_url}{path}{self._query}"
+
+    @asynccontextmanager
+    async def exchange(
+        self, path: str, body: JsonObject, call: Call, first_token: float = UNBOUNDED
+    ) -> AsyncIterator[Exchange]:
+        """Sends a request and gives the attempt once its reply has status 200; anything else is raised.
+
+        `first_token` bounds, in seconds, how long the caller of this may wait for content.
+        """
+        timeouts = self._settings.timeouts
+        headers = self._identity.headers()
+        if call.provider_key:
+            headers = {**headers, "authorization": f"Bearer {call.provider_key.reveal()}"}
+        data = orjson.dumps(body)
+        watch = Watch(call.deadline, timeouts.total)
+        exchange = Exchange(call, self._name, watch)
+        try:
+            async with watch:
+                watch.expect(first_token, Reason.FIRST_TOKEN_TIMEOUT)
+                async with self._http.post(self._url(path), headers, data, timeouts.connect) as reply:
+                    exchange.reply = reply
+                    exchange.attempt.upstream_status = reply.status
+                    call.upstream_request_id = _request_id(reply.headers)
+                    if reply.status != 200:
+                        refusal = await reply.start_of_body(_ERROR_BODY, _ERROR_BODY_SECONDS)
+                        raise self._error(reply.status, reply.headers, refusal)
+                    yield exchange
+                    exchange.settle()
+        except GatewayError as error:
+            if call.provider_key and error.reason == Reason.PROVIDER_CREDENTIALS_INVALID:
+                error.reason = Reason.PROVIDER_KEY_INVALID
+                error.text = "The provider refused the key that the caller gave."
+            exchange.settle(error.reason)
+            raise
+        except asyncio.CancelledError:
+            exchange.settle(Reason.CANCELLED)
+            raise
+
+
+def _request_id(headers: Mapping[str, str]) -> str:
+    """The provider's id of the request, by OpenAI's name for it or by Mistral's."""
+    return headers.get("x-request-id") or headers.get("mistral-correlation-id") or ""
+
+
+@contextmanager
+def decoding() -> Iterator[None]:
+    """Whatever decoding trips over is the provider's failure."""
+    try:
+        yield
+    except NOT_THE_PROTOCOL as error:
+        raise bad_response() from error
+
+
+def bad_response() -> GatewayError:
+    """PROVIDER_BAD_RESPONSE."""
+    return GatewayError(
+        reason=Reason.PROVIDER_BAD_RESPONSE, text="The provider answered something that is not its protocol."
+    )
