@@ -14,15 +14,17 @@ from prometheus_client import start_http_server
 from tokenwire.v1 import common_pb2
 from tokenwire_server import catalog
 from tokenwire_server import demo as demonstration
+from tokenwire_server.auth import Tokens
 from tokenwire_server.listeners import StartError, check_free
 from tokenwire_server.policy.resolve import Resolver
 from tokenwire_server.policy.route import Route
 from tokenwire_server.providers.http import HttpClient
 from tokenwire_server.providers.registry import provider_backends
+from tokenwire_server.rpc.authentication import Authentication
 from tokenwire_server.rpc.boundary import Boundary
 from tokenwire_server.rpc.server import BindError, Server
 from tokenwire_server.rpc.servicer import LLMServicer
-from tokenwire_server.settings import KINDS, Settings, address
+from tokenwire_server.settings import KINDS, Auth, Settings, address
 from tokenwire_server.telemetry import logs
 from tokenwire_server.telemetry.metrics import Metrics
 from tokenwire_server.telemetry.observe import Observer
@@ -54,7 +56,7 @@ async def _run(settings: Settings, *, demo: bool) -> int:
         server, addresses = await stack.enter_async_context(serving(settings))
         _log.info("serving", listen=addresses)
         if demo:
-            await demonstration.show(addresses[0])
+            await demonstration.show(addresses[0], needs_token=settings.auth.mode == "token")
         _log.info("stopping", signal=await signals.next(), in_flight=server.in_flight())
         await _stop(server, signals)
     _log.info("stopped")
@@ -108,7 +110,12 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[Server, list[str]]]
                 settings.server,
                 _UNSUPPORTED[settings.defaults.unsupported_parameters],
             ),
-            Boundary(settings.server, Observer(metrics), provider_keys=settings.auth.provider_keys),
+            Boundary(
+                settings.server,
+                Observer(metrics),
+                provider_keys=settings.auth.provider_keys,
+                authentication=_authentication(settings.auth),
+            ),
         )
         _expose(metrics, settings.metrics.listen, stack)
         try:
@@ -117,6 +124,10 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[Server, list[str]]]
             raise StartError.in_use(str(error), "server.listen") from error
         stack.push_async_callback(server.abort)
         yield server, addresses
+
+
+def _authentication(auth: Auth) -> Authentication | None:
+    return Authentication(Tokens(auth.tokens, auth.tokens_file)) if auth.mode == "token" else None
 
 
 def _expose(metrics: Metrics, listen: str, stack: AsyncExitStack) -> None:

@@ -35,6 +35,8 @@ class Call:
     rpc: str
     arrived: float
     deadline: float = UNBOUNDED
+    caller: str = ""
+    """The name of who calls; empty where nobody is asked, or nobody was found."""
     target: Target = NOWHERE
     provider_key: Secret | None = None
     """The caller's own key for the provider that the call goes to."""

@@ -33,6 +33,8 @@ NO_PROVIDER: Final = (
 )
 
 T = TypeVar("T")
+Calling = tuple[str, float, str]
+"""Which server to call, for how many seconds, with which token."""
 
 app = typer.Typer(
     help="Tokenwire: one typed gRPC service in front of your model providers.",
@@ -42,6 +44,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # they would print local variables
     rich_markup_mode=None,  # plain help, also in a pipe
 )
+
+tokens = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(tokens, name="token", help='Tokens of callers, for auth.mode = "token".')
 
 Config = Annotated[
     Path | None,
@@ -121,9 +126,13 @@ def chat(
     timeout: Annotated[float, typer.Option(min=0.001, help="Seconds for the whole answer.")] = 600.0,
     json: Annotated[bool, typer.Option("--json", help="Print the whole response as JSON instead.")] = False,
 ) -> None:
-    """Ask a running server; prints tokens as they come."""
+    """Ask a running server; prints tokens as they come.
+
+    TOKENWIRE_TOKEN is the caller's token, where the server wants one.
+    """
     request = _request(model, system, _prompt(prompt))
-    response = _run(_chat(request, target, timeout, _ignore if json else _write), target, FAILED)
+    calling = (target, timeout, _token())
+    response = _run(_chat(request, calling, _ignore if json else _write), target, FAILED)
     if json:
         typer.echo(MessageToJson(response, ensure_ascii=False))
     for warning in response.warnings:
@@ -142,7 +151,7 @@ def health(
 
     Exit code 0: it does; 1: it does not; 2: no answer.
     """
-    status = _run(_health(target, timeout), target, UNUSABLE)
+    status = _run(_health((target, timeout, _token())), target, UNUSABLE)
     typer.echo(status)
     raise typer.Exit(0 if status == "SERVING" else FAILED)
 
@@ -157,6 +166,59 @@ def simulate(
         asyncio.run(_simulate(host, port))
     except OSError as error:
         _fail(f"cannot listen on {host}:{port}: {error.strerror or error}; choose another --port", UNUSABLE)
+
+
+@tokens.command("new")
+def token_new(
+    name: Annotated[str, typer.Argument(help="The caller's name, as logs and metrics will show it.")],
+    *,
+    only_hash: Annotated[
+        bool, typer.Option("--hash", help="Read a token from standard input; print its line alone.")
+    ] = False,
+) -> None:
+    """Make a token for a caller; prints it, and the line for [auth.tokens].
+
+    The token is kept nowhere: this is the only time that it is shown.
+    """
+    from tokenwire_server import auth  # noqa: PLC0415
+
+    if not auth.is_name(name):
+        _fail("a caller's name is 1 to 64 of A-Z, a-z, 0-9, _ and -, and does not begin with tw_", UNUSABLE)
+    token = _given_token() if only_hash else auth.new_token()
+    if not only_hash:
+        typer.echo(token)
+    typer.echo(f'{name} = "{auth.hash_of(token)}"')
+    if not only_hash:
+        _note("The first line is the token, which nothing shows again: it is for the caller alone.")
+        _note(
+            "The second belongs under [auth.tokens] in tokenwire.toml; docs/authentication.md has the rest."
+        )
+
+
+def _given_token() -> str:
+    from tokenwire_server import auth  # noqa: PLC0415
+
+    if sys.stdin.isatty():
+        _fail("no token: pipe it in", UNUSABLE)
+    try:
+        token = sys.stdin.read().strip()
+    except UnicodeDecodeError:
+        token = ""
+    if not auth.is_token(token):
+        _fail("standard input is no token: a token is one word of A-Z, a-z, 0-9 and . _ ~ + / -", UNUSABLE)
+    if len(token) < auth.SHORTEST:
+        _fail(f"the token can be guessed: it needs {auth.SHORTEST} random characters or more", UNUSABLE)
+    return token
+
+
+def _token() -> str:
+    """The token that goes with calls. A variable, as everybody on the machine sees arguments."""
+    from tokenwire_server import auth  # noqa: PLC0415
+
+    token = os.environ.get("TOKENWIRE_TOKEN", "")
+    if token and not auth.is_token(token):
+        _fail("TOKENWIRE_TOKEN is no token: it has a space, a line break or another odd character", UNUSABLE)
+    return token
 
 
 def _load(config: Path | None, overrides: dict[str, object]) -> "Settings":
@@ -187,14 +249,12 @@ def _request(model: str, system: str, prompt: str) -> pb.ChatRequest:
         _fail("the arguments are not UTF-8 text", UNUSABLE)
 
 
-async def _chat(
-    request: pb.ChatRequest, target: str, timeout: float, show: Callable[[str], None]
-) -> pb.ChatResponse:
+async def _chat(request: pb.ChatRequest, calling: Calling, show: Callable[[str], None]) -> pb.ChatResponse:
     from tokenwire_server.rpc.caller import caller  # noqa: PLC0415
 
     response, last = pb.ChatResponse(), "\n"
     try:
-        async with caller(target, timeout) as server:
+        async with caller(*calling) as server:
             async for event in server.chat(request):
                 response = event.completed.response
                 if text := event.text_delta.text or event.refusal_delta.text:
@@ -206,10 +266,10 @@ async def _chat(
     return response
 
 
-async def _health(target: str, timeout: float) -> str:
+async def _health(calling: Calling) -> str:
     from tokenwire_server.rpc.caller import caller  # noqa: PLC0415
 
-    async with caller(target, timeout) as server:
+    async with caller(*calling) as server:
         return await server.health()
 
 
@@ -246,6 +306,8 @@ def _explain(failure: "CallFailure", target: str) -> str:
         lines.append(f"  request id: {failure.request_id}")
     if failure.retry_after is not None:
         lines.append(f"  try again in {failure.retry_after:g} s")
+    if failure.reason == "UNAUTHENTICATED":
+        lines.append("  TOKENWIRE_TOKEN must be a token that the server knows")
     if failure.code == "UNAVAILABLE" and not failure.reason:
         lines.append(f"  is `tokenwire serve` running at {target}? --target names another")
     return "\n".join(lines)

@@ -22,18 +22,28 @@ async def simulated(settings: Settings) -> AsyncIterator[Settings]:
         yield with_simulator(settings, simulator.urls)
 
 
-async def show(address: str) -> None:
-    """Streams one chat through the real server to standard output, and says how to go on."""
+async def show(address: str, *, needs_token: bool) -> None:
+    """Streams one chat through the real server to standard output, and says how to go on.
+
+    Where callers need a token there is no chat: of tokens the server has only hashes.
+    """
     _say("No provider key is set: the embedded simulator answers. It asks no model and costs nothing.\n")
+    if not needs_token:
+        await _sample(address)
+    header = ' -H "authorization: Bearer $TOKENWIRE_TOKEN"' if needs_token else ""
+    payload = '{"messages":[{"role":"ROLE_USER","text":"' + _PROMPT + '"}]}'
+    _say(f"\nServing on {address}. Try:\n")
+    _say(f"  grpcurl -plaintext{header} -d '{payload}' {address} tokenwire.v1.LLMService/ChatStream\n")
+    _say("For real answers set OPENAI_API_KEY or MISTRAL_API_KEY and start again. Ctrl-C stops.\n")
+
+
+async def _sample(address: str) -> None:
     _say(f"> {_PROMPT}\n")
     request = pb.ChatRequest(messages=[pb.ChatMessage(role=pb.ROLE_USER, text=_PROMPT)])
     async with caller(address, _SECONDS) as client:
         async for event in client.chat(request):
             _say(event.text_delta.text)
-    payload = '{"messages":[{"role":"ROLE_USER","text":"' + _PROMPT + '"}]}'
-    _say(f"\n\nServing on {address}. Try:\n")
-    _say(f"  grpcurl -plaintext -d '{payload}' {address} tokenwire.v1.LLMService/ChatStream\n")
-    _say("For real answers set OPENAI_API_KEY or MISTRAL_API_KEY and start again. Ctrl-C stops.\n")
+    _say("\n")
 
 
 def _say(text: str) -> None:

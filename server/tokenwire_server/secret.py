@@ -48,7 +48,7 @@ class Secret:
             raise ValueError("has no absolute path after file:; write file:/path")
         try:
             # The stamp first: a change after it is seen at the next look.
-            stamp = _stamp(path)
+            stamp = stamp_of(path)
             return cls(_usable(_content(path)), path, stamp)
         except OSError as error:
             reason = error.strerror or "no regular file"
@@ -65,7 +65,7 @@ class Secret:
     def _follow(self, path: Path) -> None:
         stamp: object = None
         try:
-            if (stamp := _stamp(path)) != self._stamp:
+            if (stamp := stamp_of(path)) != self._stamp:
                 self._value = _usable(_content(path))
         except (OSError, ValueError):
             if stamp != self._stamp:  # once per change
@@ -79,7 +79,8 @@ class Secret:
         raise TypeError("a secret cannot be copied or pickled")
 
 
-def _stamp(path: Path) -> object:
+def stamp_of(path: Path) -> object:
+    """What changes when a file does. Raises OSError for what is no regular file."""
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
         raise OSError("not a regular file")  # reading a pipe or a device might never end

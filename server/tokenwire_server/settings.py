@@ -36,7 +36,9 @@ from tokenwire_server.settings_types import (
     Seconds,
     Table,
     Temperature,
+    TokenPath,
     Tokens,
+    TokenTable,
     Unsupported,
     address,
     is_loopback,
@@ -110,7 +112,10 @@ class Server(Table):
 class Auth(Table):
     """Who may call. None = nobody decided, which only loopback and unix listeners accept."""
 
-    mode: Literal["none"] | None = None
+    mode: Literal["none", "token"] | None = None
+    tokens: TokenTable = Field(default_factory=dict)
+    tokens_file: TokenPath | None = None
+    """More of them, one `NAME sha256:…` in each line."""
     provider_keys: bool = False
     """Whether callers may bring their own provider key, in the metadata x-tokenwire-provider-key."""
 
@@ -219,6 +224,7 @@ def _validate(tree: Tree, variables: Mapping[str, str], mistakes: list[Mistake])
 def _rules(settings: Settings) -> Iterator[tuple[Loc, str, str]]:
     """What is wrong between two tables: the key to change, the other table, and a sentence."""
     yield from _open_rules(settings)
+    yield from _token_rules(settings.auth)
     listen = settings.server.listen
     metrics = settings.metrics.listen
     if metrics and _place(metrics) in map(_place, listen):
@@ -240,13 +246,23 @@ def _open_rules(settings: Settings) -> Iterator[tuple[Loc, str, str]]:
         if text.startswith("unix:") or is_loopback(address(text)[0]):
             continue
         if settings.auth.mode is None:
-            fix = 'if a mesh or a firewall protects it, set auth.mode = "none"; else listen on 127.0.0.1'
+            fix = 'set auth.mode = "token", or "none" behind a mesh or a firewall; else listen on 127.0.0.1'
             reason = f"lets other machines in at {text} without authentication; {fix}"
             yield ("server", "listen"), "auth", reason
         if settings.auth.provider_keys:
             fix = "set auth.provider_keys = false, or in server.listen only 127.0.0.1 and unix:/path"
             reason = f"lets provider keys cross the network unencrypted to server.listen {text}; {fix}"
             yield ("auth", "provider_keys"), "server", reason
+
+
+def _token_rules(table: Auth) -> Iterator[tuple[Loc, str, str]]:
+    """The same, of callers' tokens."""
+    given = [key for key in ("tokens", "tokens_file") if getattr(table, key)]
+    if table.mode == "token" and not (table.tokens or (table.tokens_file and table.tokens_file.stored())):
+        fix = "make one with `tokenwire token new NAME`, and add the line that it prints"
+        yield ("auth", "mode"), "auth", f'is "token", and there is no token that could call; {fix}'
+    if table.mode != "token" and given:
+        yield ("auth", given[0]), "auth", 'counts only with auth.mode = "token"; set that, or remove it'
 
 
 def _mistake(detail: ErrorDetails, tree: Tree) -> Mistake:
@@ -322,7 +338,7 @@ def describe(settings: Settings) -> str:
     """What would be served, for a person; of secrets only that they are set."""
     rows = [
         ("listeners", ", ".join(settings.server.listen)),
-        ("auth", settings.auth.mode or "none (only this machine can call)"),
+        ("auth", _callers(settings.auth)),
         ("metrics", settings.metrics.listen or "off"),
         ("environment", settings.environment),
         ("defaults", _listed(settings.defaults)),
@@ -331,6 +347,14 @@ def describe(settings: Settings) -> str:
     if settings.catalog:
         rows.append(("catalog", ", ".join(" ".join(row.rule) for row in settings.catalog)))
     return "\n".join(f"{name:<18} {text}" for name, text in rows)
+
+
+def _callers(table: Auth) -> str:
+    if table.mode != "token":
+        return table.mode or "none (only this machine can call)"
+    file = table.tokens_file
+    names = {*table.tokens.values(), *(file.stored().values() if file else ())}
+    return f"token, callers {' '.join(sorted(names))}"
 
 
 def _listed(table: BaseModel) -> str:

@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import re
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Final, Literal
 
 from pydantic import (
@@ -16,6 +17,8 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from tokenwire_server import auth
+from tokenwire_server.auth import TokenFile
 from tokenwire_server.secret import Secret
 
 MIB: Final = 1024 * 1024
@@ -35,6 +38,29 @@ def _secret(value: object, info: ValidationInfo) -> Secret:
     if not isinstance(value, str):
         raise ValueError("must be a text; write env:NAME, file:/path or the secret in quotes")  # noqa: TRY004 (pydantic takes ValueError)
     return Secret.parse(value, info.context or {})
+
+
+def _tokens(value: object) -> auth.Stored:
+    table = parsed(value)
+    if not isinstance(table, Mapping):
+        raise ValueError('must be a table; write NAME = "sha256:…" in it')  # noqa: TRY004 (pydantic takes ValueError)
+    return auth.stored(_hashes(table))
+
+
+def _hashes(table: Mapping[object, object]) -> Iterator[tuple[str, str]]:
+    """One row for each hash: a name has one, or a list of them."""
+    for name, value in table.items():
+        found = split_list(value)
+        for text in found if isinstance(found, list) and found else [None]:
+            yield str(name), text if isinstance(text, str) else ""
+
+
+def _token_file(value: object) -> TokenFile:
+    if isinstance(value, TokenFile):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("must be a text; write the file's path in quotes")  # noqa: TRY004 (pydantic takes ValueError)
+    return TokenFile(value)
 
 
 def _plain(text: str) -> str:
@@ -93,5 +119,18 @@ SecretText = Annotated[
     Secret,
     PlainValidator(_secret),
     PlainSerializer(lambda _: "***", return_type=str),
+    WithJsonSchema({"type": "string"}),
+]
+TokenTable = Annotated[
+    auth.Stored,
+    PlainValidator(_tokens),
+    PlainSerializer(lambda known: sorted(set(known.values())), return_type=list[str]),
+    WithJsonSchema({"type": "object"}),
+]
+"""Callers' names and the hashes of their tokens."""
+TokenPath = Annotated[
+    TokenFile,
+    PlainValidator(_token_file),
+    PlainSerializer(str, return_type=str),
     WithJsonSchema({"type": "string"}),
 ]

@@ -149,7 +149,7 @@ async def test_neither_key_nor_prompt_is_logged_or_counted(simulator: Simulator,
         page = await asyncio.to_thread(_read, f"http://{metrics}/metrics")
         running.process.terminate()
         assert await running.end() == 0
-    assert 'tokenwire_requests_total{code="OK"' in page
+    assert 'tokenwire_requests_total{caller="",code="OK"' in page
     assert 'tokenwire_in_flight{rpc="Chat"} 0.0' in page
     logged = "".join(line for line in running.lines if f'"model":"{CANARY}"' not in line)
     assert len(running.lines) == 8

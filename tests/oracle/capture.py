@@ -75,6 +75,8 @@ class Capture:
     async def answer(self, request: web.Request) -> web.Response:
         body = await request.read()
         headers = {name.lower(): value for name, value in request.headers.items()}
+        if len(headers) < len(request.headers):
+            return web.Response(status=400, text="a header came twice")
         self.sent.append(Sent(request.method, request.path_qs, headers, body))
         if not json.loads(body).get("stream"):
             return web.json_response(_UNARY)

@@ -5,19 +5,23 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 from bench.measure import Cpu, Spread, Window, memory_mib, percentile
-from bench.payload import BURST, CHAT, PACED, PIECES, TOKENS, messages
+from bench.payload import BURST, CHAT, KEYS, MISTRAL, OPENAI, PACED, PIECES, TOKENS, messages
 from bench.report import BEGIN, END, with_block
-from bench.upstream import mistake, reply, stream
+from bench.upstream import mistake
+from bench.wire import reply, stream
 
 ROOT = Path(__file__).parents[2]
 ROWS = (
     "Chat, saturated, CPU µs a call",
     "ChatStream, burst, CPU µs a token",
+    "ChatStream, burst, Mistral, CPU µs a token",
     "ChatStream, 50 at 20 ms, CPU µs a token",
+    "ChatStream, 50 at 20 ms, Mistral, CPU µs a token",
     "Chat, saturated, calls/s of one process",
     "ChatStream, burst, tokens/s of one process",
     "ChatStream, burst, tokens a message",
@@ -33,6 +37,7 @@ HEAD = (
     b"POST /v1/chat/completions HTTP/1.1\r\nAuthorization: Bearer sk-bench\r\n"
     b"Content-Type: application/json\r\nContent-Length: 1\r\n"
 )
+MISTRAL_HEAD = HEAD.replace(b"sk-bench", b"mk-bench")
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -40,6 +45,10 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def body(model: str, **fields: object) -> bytes:
     streams = {"stream": True, "stream_options": {"include_usage": True}} if model != CHAT else {}
     return orjson.dumps({"model": model, "messages": messages()} | streams | fields)
+
+
+def mistral_body(model: str, **fields: object) -> bytes:
+    return orjson.dumps({"model": model, "messages": messages(), "stream": True} | fields)
 
 
 @linux
@@ -54,14 +63,20 @@ def test_a_quick_run_reports_every_row(tmp_path: Path) -> None:
     (file,) = tmp_path.iterdir()
     found = json.loads(file.read_text())
     assert [row[0] for row in found["table"][1:]] == list(ROWS)
-    assert list(found["scenarios"]) == ["chat", "burst", "paced", "light"]
+    assert list(found["scenarios"]) == ["chat", "burst", "burst-mistral", "paced", "paced-mistral", "light"]
     assert found["access_lines"] >= found["calls"] > 0
     assert found["options"] == {"quick": True, "only": None}
 
 
-@pytest.mark.parametrize("model", [CHAT, BURST, PACED])
-def test_the_upstream_takes_what_a_provider_takes(model: str) -> None:
-    assert mistake(HEAD, body(model)) == ""
+@pytest.mark.parametrize(
+    ("head", "sent"),
+    [
+        *((HEAD, body(model)) for model in (CHAT, BURST, PACED)),
+        *((MISTRAL_HEAD, mistral_body(model)) for model in (BURST, PACED)),
+    ],
+)
+def test_the_upstream_takes_what_a_provider_takes(head: bytes, sent: bytes) -> None:
+    assert mistake(head, sent) == ""
 
 
 @pytest.mark.parametrize(
@@ -76,6 +91,14 @@ def test_the_upstream_takes_what_a_provider_takes(model: str) -> None:
         (HEAD, body(CHAT, stream=True), "not the stream flag"),
         (HEAD, body(BURST, stream=False), "not the stream flag"),
         (HEAD, body(PACED, stream_options={}), "not the usage flag"),
+        (HEAD, mistral_body(BURST), "not the usage flag"),
+        (MISTRAL_HEAD.replace(b"/v1/", b"/"), mistral_body(BURST), "not a POST of /v1/chat/completions"),
+        (MISTRAL_HEAD, b"{", "not JSON"),
+        (MISTRAL_HEAD, mistral_body(CHAT), "not a known model"),
+        (MISTRAL_HEAD, mistral_body(BURST, messages=[]), "not the messages"),
+        (MISTRAL_HEAD, mistral_body(PACED, stream=False), "not the stream flag"),
+        (MISTRAL_HEAD, mistral_body(PACED, seed=1), "not a field that was asked for"),
+        (MISTRAL_HEAD, body(BURST), "not a field that was asked for"),
     ],
 )
 def test_the_upstream_refuses_what_a_provider_refuses(head: bytes, sent: bytes, wrong: str) -> None:
@@ -83,10 +106,27 @@ def test_the_upstream_refuses_what_a_provider_refuses(head: bytes, sent: bytes, 
 
 
 def test_the_sizes_are_those_of_the_budget() -> None:
-    _, tokens, _ = stream(BURST)
     assert 1300 <= len(reply()) <= 1500
-    assert len(tokens) == TOKENS
+    for provider in KEYS:
+        _, tokens, _ = stream(provider, BURST)
+        assert len(tokens) == TOKENS
     assert {len(piece) for piece in PIECES} == {len(PIECES[0])}
+
+
+def test_each_provider_streams_in_its_own_form() -> None:
+    _, _, (last, usage, done) = stream(OPENAI, BURST)
+    opening, _, (last_and_usage, also_done) = stream(MISTRAL, BURST)
+
+    def chunk(event: bytes) -> dict[str, Any]:
+        fields: dict[str, Any] = orjson.loads(event.removeprefix(b"data: "))
+        return fields
+
+    assert (chunk(last)["usage"], chunk(usage)["choices"]) == (None, [])
+    assert chunk(opening)["choices"][0]["delta"] == {"role": "assistant", "content": ""}
+    assert "usage" not in chunk(opening)
+    assert chunk(last_and_usage)["choices"][0]["finish_reason"] == "stop"
+    assert chunk(last_and_usage)["usage"]["total_tokens"] == chunk(usage)["usage"]["total_tokens"]
+    assert done == also_done == b"data: [DONE]\n\n"
 
 
 def test_figures() -> None:

@@ -32,7 +32,7 @@ def test_all_mistakes_are_told_at_once(place: Place) -> None:
             ".env:1: is not NAME=VALUE; write that, or start the line with #",
             "server.listn (tokenwire.toml): is no setting; did you mean server.listen?",
             "server.max_parts (tokenwire.toml): must be greater than 0; the default is 1024",
-            "auth.mode (tokenwire.toml): must be 'none'",
+            "auth.mode (tokenwire.toml): must be 'none' or 'token'",
             (
                 "providers.openai.api_key (tokenwire.toml): is missing; "
                 'write api_key = "env:NAME", "file:/path" or the key itself'
@@ -175,7 +175,7 @@ def test_a_listener_for_other_machines_needs_a_word_about_authentication(place: 
     assert place.mistakes(toml) == [
         (
             f"server.listen (tokenwire.toml): lets other machines in at {listener} without authentication; "
-            'if a mesh or a firewall protects it, set auth.mode = "none"; else listen on 127.0.0.1'
+            'set auth.mode = "token", or "none" behind a mesh or a firewall; else listen on 127.0.0.1'
         )
     ]
     assert place.load(toml + 'auth.mode = "none"').server.listen[1] == listener

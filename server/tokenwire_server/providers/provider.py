@@ -45,7 +45,7 @@ class Wire(NamedTuple):
 
 
 class ProviderBackend:
-    """One provider. Makes one attempt per call, per batch for Embed, and writes it down in `call.attempts`."""
+    """One provider. Makes one attempt per call (per batch for Embed), written down in `call.attempts`."""
 
     def __init__(
         self,

@@ -3,7 +3,6 @@
 Nobody calls anything without one, except the methods named here: a method that is forgotten is closed.
 """
 
-import re
 from contextvars import ContextVar
 from typing import Final
 
@@ -11,7 +10,7 @@ import grpc
 from grpc_health.v1 import health_pb2
 
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
-from tokenwire_server.auth import Tokens
+from tokenwire_server.auth import Tokens, is_token
 from tokenwire_server.errors import GatewayError
 
 CALLER: Final[ContextVar[str]] = ContextVar("CALLER", default="")
@@ -20,8 +19,6 @@ CALLER: Final[ContextVar[str]] = ContextVar("CALLER", default="")
 _HEALTH: Final = health_pb2.DESCRIPTOR.services_by_name["Health"]
 OPEN: Final = frozenset(f"/{_HEALTH.full_name}/{method.name}" for method in _HEALTH.methods)
 """Methods for everybody, exactly as they are called: probes have no token."""
-
-_BEARER: Final = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/-]+=*)")
 
 
 class Authentication:
@@ -37,8 +34,9 @@ class Authentication:
         given = [value for key, value in details.invocation_metadata or () if key == "authorization"]
         if len(given) != 1 or not isinstance(given[0], str):
             return None
-        bearer = _BEARER.fullmatch(given[0])
-        return self._tokens.caller(bearer[1]) if bearer else None
+        scheme, _, rest = given[0].partition(" ")
+        token = rest.lstrip(" ")
+        return self._tokens.caller(token) if scheme.lower() == "bearer" and is_token(token) else None
 
 
 def unauthenticated() -> GatewayError:

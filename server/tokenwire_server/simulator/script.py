@@ -35,6 +35,7 @@ class Script:
     gap: float = 0.0  # between two events of a stream
     linger: float = 0.0  # between the last byte and the end of the body
     tokens: int | None = None  # the answer's length, whatever the request asks for
+    drop_last: int = 0  # how many embeddings it leaves out at the end
     # Another answer
     status: int | None = None
     error: str | Json | None = None  # the name of a real error, or an error object
@@ -73,6 +74,7 @@ def parse_script(value: object) -> Script:
         gap=read.seconds("gap") or 0.0,
         linger=read.seconds("linger") or 0.0,
         tokens=read.size("tokens"),
+        drop_last=read.whole("drop_last", 0),
         status=read.status(),
         error=read.error("error"),
         headers=read.headers(),

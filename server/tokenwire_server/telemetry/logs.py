@@ -18,7 +18,7 @@ FIELDS: Final = frozenset(
     {"event", "level", "timestamp", "exception", "request_id", "rpc", "provider", "model", "code", "reason"}
     | {"upstream_status", "upstream_request_id", "attempts", "input_tokens", "output_tokens"}
     | {"duration_ms", "first_token_ms", "upstream_ms", "listen", "url", "version", "in_flight", "signal"}
-    | {"config_hash", "error_type"}
+    | {"config_hash", "error_type", "caller"}
 )
 """All that a log line may hold."""
 

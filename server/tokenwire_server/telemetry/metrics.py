@@ -25,6 +25,8 @@ class Outcome:
     first_token: float | None
     input_tokens: int
     output_tokens: int
+    caller: str = ""
+    """A name of the settings: whatever a caller sends must not become a label."""
 
 
 class _Series(NamedTuple):
@@ -47,7 +49,7 @@ class Metrics:
         self._requests = Counter(
             "tokenwire_requests_total",
             "RPCs that ended.",
-            ("rpc", "provider", "model", "code", "reason"),
+            ("rpc", "provider", "model", "code", "reason", "caller"),
             registry=registry,
         )
         self._duration = Histogram(
@@ -78,7 +80,8 @@ class Metrics:
 
     def ended(self, outcome: Outcome) -> None:
         """It ended."""
-        key = (outcome.rpc, outcome.provider, self._label(outcome), outcome.code, outcome.reason)
+        label = self._label(outcome)
+        key = (outcome.rpc, outcome.provider, label, outcome.code, outcome.reason, outcome.caller)
         series = self._series.get(key)
         if series is None:
             series = self._series[key] = self._make(*key)
@@ -91,10 +94,10 @@ class Metrics:
             self._input_tokens.inc(outcome.input_tokens)
             self._output_tokens.inc(outcome.output_tokens)
 
-    def _make(self, rpc: str, provider: str, model: str, code: str, reason: str) -> _Series:
+    def _make(self, rpc: str, provider: str, model: str, code: str, reason: str, caller: str) -> _Series:
         return _Series(
             self._in_flight.labels(rpc),
-            self._requests.labels(rpc, provider, model, code, reason),
+            self._requests.labels(rpc, provider, model, code, reason, caller),
             self._duration.labels(rpc, provider, code),
             lambda: self._first_token.labels(provider, model),
         )

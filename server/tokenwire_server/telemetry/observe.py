@@ -27,6 +27,7 @@ class Observer:
         self._metrics.ended(
             Outcome(
                 rpc=call.rpc,
+                caller=call.caller,
                 provider=call.target.provider,
                 model=call.target.model,
                 code=code,
@@ -41,6 +42,7 @@ class Observer:
             "rpc",
             request_id=call.request_id,
             rpc=call.rpc,
+            caller=call.caller,
             provider=call.target.provider,
             model=call.target.model,
             code=code,

@@ -86,7 +86,7 @@ def foreign(path: str, code: Code, **fields: Any) -> Cell:
 
 
 def row(field: str, request: pb.ChatRequest, *cells: Cell, what: str = "") -> Row:
-    """One cell for all kinds, or one for the two that speak OpenAI's protocol and one for Mistral, or three."""
+    """One cell for all kinds; or two, the second for Mistral alone; or three."""
     columns = cells if len(cells) == len(KINDS) else (cells[0], cells[0], cells[-1])
     return Row(field, request, dict(zip(KINDS, columns, strict=True)), what)
 

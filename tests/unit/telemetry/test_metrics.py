@@ -39,11 +39,19 @@ def _count(metrics: Metrics, *outcomes: Outcome) -> None:
 def test_an_outcome_is_counted_once() -> None:
     metrics = Metrics()
     _count(metrics, OK)
-    labels = {"rpc": "Chat", "provider": "openai", "model": "gpt-4o", "code": "OK", "reason": ""}
+    labels = {"rpc": "Chat", "provider": "openai", "model": "gpt-4o", "code": "OK", "reason": "", "caller": ""}
     assert _value(metrics, "tokenwire_requests_total", **labels) == 1
     few = {"rpc": "Chat", "provider": "openai", "code": "OK"}
     assert _value(metrics, "tokenwire_request_duration_seconds_count", **few) == 1
     assert _value(metrics, "tokenwire_request_duration_seconds_sum", **few) == 0.5
+
+
+def test_callers_are_told_apart() -> None:
+    metrics = Metrics()
+    _count(metrics, OK, replace(OK, caller="web"), replace(OK, caller="web"))
+    labels = {"rpc": "Chat", "provider": "openai", "model": "gpt-4o", "code": "OK", "reason": ""}
+    assert _value(metrics, "tokenwire_requests_total", caller="web", **labels) == 2
+    assert _value(metrics, "tokenwire_requests_total", caller="", **labels) == 1
 
 
 def test_tokens_add_up() -> None:

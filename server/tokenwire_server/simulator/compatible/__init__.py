@@ -1,10 +1,10 @@
-"""Servers that are compatible with OpenAI's chat dialect, each with its own habits."""
+"""Servers that are compatible with OpenAI's dialect, each with its own habits."""
 
 from dataclasses import replace
 from urllib.parse import unquote
 
 from tokenwire_server.simulator import seeds
-from tokenwire_server.simulator.compatible import azure
+from tokenwire_server.simulator.compatible import azure, embeddings
 from tokenwire_server.simulator.compatible.chat_reply import ChatReply
 from tokenwire_server.simulator.compatible.errors import body_of, by_name
 from tokenwire_server.simulator.compatible.habits import HABITS, Habits
@@ -32,7 +32,7 @@ NOT_SIMULATED = {
 }
 """What some server accepts and the simulator refuses."""
 
-_CHAT, _MODELS = "/v1/chat/completions", "/v1/models"
+_CHAT, _EMBEDDINGS, _MODELS = "/v1/chat/completions", "/v1/embeddings", "/v1/models"
 _REFUSED_KEY = "sk-invalid"
 
 
@@ -64,7 +64,7 @@ MOUNTS = (*(_mount(name, habits) for name, habits in HABITS.items()), azure.moun
 
 def _route(exchange: Exchange, path: str, habits: Habits) -> Reply:
     received = exchange.received
-    methods = {_CHAT: "POST", _MODELS: "GET"}
+    methods = {_CHAT: "POST", _MODELS: "GET"} | ({_EMBEDDINGS: "POST"} if habits.embedder else {})
     known = _MODELS if path.startswith(f"{_MODELS}/") else path
     if known not in methods:
         raise ApiError("Not Found", status=404)
@@ -74,6 +74,10 @@ def _route(exchange: Exchange, path: str, habits: Habits) -> Reply:
         _authenticate(received.headers.get("authorization", ""), habits.no_key)
     if known == _CHAT:
         return _chat(exchange, habits)
+    if habits.embedder and known == _EMBEDDINGS:
+        model = received.model or habits.models[0]
+        asked = embeddings.embed(received.body, model, habits.embedder)
+        return json_reply(embeddings.whole(asked, habits.embedder, exchange))
     if path == _MODELS:
         return json_reply({"object": "list", "data": [_card(name, habits) for name in habits.models]})
     name = unquote(path.removeprefix(f"{_MODELS}/"))

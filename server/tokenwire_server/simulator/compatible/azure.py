@@ -9,6 +9,7 @@ import orjson
 from tokenwire_server.simulator import openai_api, seeds
 from tokenwire_server.simulator.openai_api.chat import complete
 from tokenwire_server.simulator.openai_api.chat_reply import ChatReply
+from tokenwire_server.simulator.openai_api.embeddings import embed
 from tokenwire_server.simulator.openai_api.errors import ApiError
 from tokenwire_server.simulator.reply import (
     STREAM_TYPE,
@@ -21,7 +22,9 @@ from tokenwire_server.simulator.reply import (
 )
 from tokenwire_server.simulator.values import Json, as_list, as_object
 
-_CHAT = re.compile(r"(/openai)?/v1/chat/completions|/openai/deployments/(?P<name>[^/]+)/chat/completions")
+_CALL = re.compile(
+    r"((/openai)?/v1|/openai/deployments/(?P<name>[^/]+))/(?P<what>chat/completions|embeddings)"
+)
 _MODELS = re.compile(r"(/openai)?/v1/models")
 _REFUSED_KEY = "sk-invalid"
 
@@ -72,19 +75,27 @@ def mount(root: str) -> Mount:
 
 def _route(exchange: Exchange, path: str) -> Reply:
     path, _, query = path.partition("?")
-    chat = _CHAT.fullmatch(path)
-    if "api-version=" not in query or not (chat or _MODELS.fullmatch(path)):
+    call = _CALL.fullmatch(path)
+    if "api-version=" not in query or not (call or _MODELS.fullmatch(path)):
         return json_reply({"error": {"code": "404", "message": "Resource not found"}}, 404)
     headers = exchange.received.headers
     key = headers.get("api-key") or headers.get("authorization", "").removeprefix("Bearer ")
     if key in {"", _REFUSED_KEY}:
         return json_reply({"error": {"code": "401", "message": _NO_KEY}}, 401)
-    if chat is None:
+    if call is None:
         data = [{"id": name, "object": "model", "status": "succeeded"} for name in openai_api.MODELS]
         return json_reply({"object": "list", "data": data})
     body = exchange.received.body
-    if isinstance(body, dict) and chat["name"]:
-        body = {**body, "model": chat["name"]}
+    if isinstance(body, dict) and call["name"]:
+        body = {**body, "model": call["name"]}
+    return _chat(body, exchange) if call["what"] != "embeddings" else _embeddings(body, exchange)
+
+
+def _embeddings(body: object, exchange: Exchange) -> Reply:
+    return json_reply(embed(body).whole(exchange.received.script))
+
+
+def _chat(body: object, exchange: Exchange) -> Reply:
     completion = complete(body, exchange.received.script.tokens)
     unique = f"chatcmpl-{seeds.name(20, exchange.received.raw)}{exchange.ordinal:09}"
     reply = ChatReply(completion, unique, exchange.now)

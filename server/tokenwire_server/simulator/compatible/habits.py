@@ -16,6 +16,19 @@ Form = Literal["openai", "flat", "text", "detail", "coded"]
 
 
 @dataclass(frozen=True, slots=True)
+class Embedder:
+    """How a server makes vectors. The defaults are OpenAI's own, but no input is too long."""
+
+    size: int
+    base64: bool = True  # honours encoding_format; else floats whatever is asked for
+    dimensions: Literal["honoured", "refused", "ignored"] = "honoured"
+    ids: bool = True  # takes the ids of tokens
+    id: str | None = None  # what the id of an answer begins with
+    usage: Json | None = field(default_factory=dict)  # beside the usual counts; None: no usage
+    backwards: bool = False  # the last input's row comes first
+
+
+@dataclass(frozen=True, slots=True)
 class Habits:
     """One server's habits. The defaults are OpenAI's own."""
 
@@ -42,6 +55,7 @@ class Habits:
     unfinished: str | None = None  # the finish reason of chunks before the last
     usage: Usage = "asked"
     top: Json = field(default_factory=dict)  # fields of each completion and chunk
+    embedder: Embedder | None = None  # None: it has no such endpoint
     # Framing
     comments: str | None = None
     line_end: bytes = b"\n"
@@ -73,6 +87,12 @@ HABITS: Mapping[str, Habits] = {
         empty_calls=True,  # recorded behind Hugging Face
         usage="asked",
         top={"system_fingerprint": None, "service_tier": None},  # recorded behind Hugging Face
+        embedder=Embedder(
+            1_024,
+            dimensions="refused",  # reported, of models that it does not know to bear it
+            id="embd-",
+            usage={"completion_tokens": 0, "prompt_tokens_details": None},
+        ),
         form="flat",
         done_after_error=True,
     ),
@@ -84,6 +104,7 @@ HABITS: Mapping[str, Habits] = {
         call_index=False,  # reported, for the versions of 2024
         whole_arguments=True,  # reported
         top={"system_fingerprint": "fp_ollama"},  # reported
+        embedder=Embedder(768, base64=False, ids=False),
         form="text",
     ),
     "llamacpp": Habits(
@@ -93,6 +114,7 @@ HABITS: Mapping[str, Habits] = {
         call_id="",  # of the chat templates for which it makes no ids
         usage="asked",
         top={"system_fingerprint": "b6000-simulated"},
+        embedder=Embedder(768, base64=False, dimensions="ignored"),
         form="coded",
     ),
     "groq": Habits(
@@ -144,6 +166,7 @@ HABITS: Mapping[str, Habits] = {
         native_finish=True,  # recorded
         usage="choice",  # recorded
         top={"provider": "Simulated"},  # recorded
+        embedder=Embedder(1_536, id="gen-emb-"),
         comments="OPENROUTER PROCESSING",  # recorded
         form="coded",  # recorded in a stream
         done_after_error=True,  # recorded
@@ -158,6 +181,7 @@ HABITS: Mapping[str, Habits] = {
         finish={"stop": "eos"},
         unfinished="",
         usage="never",
+        embedder=Embedder(384, base64=False, dimensions="ignored", usage=None, backwards=True),
         line_end=b"\r\n",
         done=False,
         form="detail",

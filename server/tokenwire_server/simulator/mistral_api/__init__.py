@@ -11,6 +11,7 @@ from tokenwire_server.simulator.mistral_api import models
 from tokenwire_server.simulator.mistral_api.chat import complete
 from tokenwire_server.simulator.mistral_api.chat_params import NOT_SIMULATED
 from tokenwire_server.simulator.mistral_api.chat_reply import ChatReply
+from tokenwire_server.simulator.mistral_api.embeddings import embed
 from tokenwire_server.simulator.mistral_api.errors import ERRORS, ApiError, ValidationFailed, by_name
 from tokenwire_server.simulator.mistral_api.models import MODELS
 from tokenwire_server.simulator.reply import STREAM_TYPE, Exchange, Mount, NamedError, Reply
@@ -25,8 +26,9 @@ _REFUSED_KEY = "sk-invalid"
 _TOKEN_LIMIT, _REQUEST_LIMIT = 2_000_000, 360
 
 _CHAT = f"{ROOT}/v1/chat/completions"
+_EMBEDDINGS = f"{ROOT}/v1/embeddings"
 _MODELS = f"{ROOT}/v1/models"
-_METHODS = {_CHAT: "POST", _MODELS: "GET"}
+_METHODS = {_CHAT: "POST", _EMBEDDINGS: "POST", _MODELS: "GET"}
 
 
 def _answer(exchange: Exchange) -> Reply:
@@ -57,6 +59,8 @@ def _route(exchange: Exchange) -> Reply:
         return _reply({"detail": "Unauthorized"}, 401)
     if known == _CHAT:
         return _chat(exchange)
+    if known == _EMBEDDINGS:
+        return _embeddings(exchange)
     if path == _MODELS:
         return _reply({"object": "list", "data": [models.card(name, exchange.now) for name in MODELS]})
     name = path.removeprefix(f"{_MODELS}/")
@@ -74,14 +78,23 @@ def _chat(exchange: Exchange) -> Reply:
     received = exchange.received
     completion = complete(received.raw, received.body, received.script.tokens)
     reply = ChatReply(completion, _hex(exchange), exchange.now)
-    left = max(0, _TOKEN_LIMIT - reply.total_tokens)
-    headers = {
-        "x-ratelimit-remaining-tokens-minute": str(left),
-        "x-ratelimit-tokens-query-cost": str(reply.total_tokens),
-    }
+    headers = _cost(reply.total_tokens)
     if as_object(received.body).get("stream"):
         return Reply(events=reply.events(), content_type=STREAM_TYPE, headers=headers)
     return replace(_reply(reply.whole()), headers=headers)
+
+
+def _embeddings(exchange: Exchange) -> Reply:
+    received = exchange.received
+    asked = embed(received.raw, received.body)
+    return replace(_reply(asked.whole(_hex(exchange), received.script)), headers=_cost(asked.tokens))
+
+
+def _cost(tokens: int) -> dict[str, str]:
+    return {
+        "x-ratelimit-remaining-tokens-minute": str(max(0, _TOKEN_LIMIT - tokens)),
+        "x-ratelimit-tokens-query-cost": str(tokens),
+    }
 
 
 def _reply(value: object, status: int = 200) -> Reply:

@@ -22,8 +22,12 @@ from tokenwire_server.simulator.mistral_api.chat_params import (
     schema_of,
     tools_of,
 )
-from tokenwire_server.simulator.mistral_api.checks import detail
-from tokenwire_server.simulator.mistral_api.errors import ApiError, ValidationFailed
+from tokenwire_server.simulator.mistral_api.errors import (
+    ApiError,
+    ValidationFailed,
+    check_json,
+    invalid_model,
+)
 from tokenwire_server.simulator.values import Json, as_int, as_list, as_object, as_text, compact
 
 _REASONING_TOKENS = {
@@ -71,9 +75,7 @@ def complete(raw: bytes, value: object, length: int | None) -> Completion:
 
 
 def _checked(raw: bytes, value: object) -> Json:
-    if value is None and raw != b"null":
-        wrong = detail("json_invalid", ("body", 0), "JSON decode error", {}, error="Expecting value")
-        raise ValidationFailed([wrong])
+    check_json(raw, value)
     if wrongs := check_form(value):
         raise ValidationFailed(wrongs)
     return as_object(value)
@@ -82,7 +84,7 @@ def _checked(raw: bytes, value: object) -> Json:
 def _model(name: str) -> models.Model:
     model = models.find(name)
     if model is None or not model.can("completion_chat"):
-        raise ApiError(f"Invalid model: {name}", "invalid_model", "1500")
+        raise invalid_model(name)
     return model
 
 

@@ -41,6 +41,18 @@ class ValidationFailed(Exception):  # noqa: N818 (as the API's own name for it)
         return _body({"detail": list(self.details)}, INVALID, None)
 
 
+def invalid_model(name: str) -> ApiError:
+    """The error for a model that does not exist, or does something else."""
+    return ApiError(f"Invalid model: {name}", "invalid_model", "1500")
+
+
+def check_json(raw: bytes, value: object) -> None:
+    """Refuses a body that is no JSON."""
+    if value is None and raw != b"null":
+        place = {"type": "json_invalid", "loc": ["body", 0], "msg": "JSON decode error", "input": {}}
+        raise ValidationFailed([{**place, "ctx": {"error": "Expecting value"}}])
+
+
 def _body(message: object, kind: str, code: str | None) -> Json:
     return {"object": "error", "message": message, "type": kind, "param": None, "code": code}
 

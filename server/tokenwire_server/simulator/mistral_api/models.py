@@ -20,6 +20,15 @@ _CAPABILITIES = (
 
 
 @dataclass(frozen=True, slots=True)
+class Vectors:
+    """The vectors that a model makes."""
+
+    size: int  # where the request says nothing
+    longest: int
+    shapes: bool = False  # takes output_dimension and other dtypes than float
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """What a model is and what it accepts."""
 
@@ -30,6 +39,7 @@ class Model:
     temperature: float | None = 0.3
     deprecation: str | None = None
     replacement: str | None = None
+    vectors: Vectors | None = None  # None: it makes none
 
     def can(self, capability: str) -> bool:
         return capability in self.capabilities
@@ -56,7 +66,12 @@ MODELS: dict[str, Model] = {
     "magistral-medium-latest": Model(
         131_072, _THINKING, ("magistral-medium-2509",), always_reasons=True, temperature=0.7
     ),
-    "mistral-embed": Model(8_192, (), ("mistral-embed-2312",), temperature=None),
+    "mistral-embed": Model(
+        8_192, (), ("mistral-embed-2312",), temperature=None, vectors=Vectors(1_024, 1_024)
+    ),
+    "codestral-embed": Model(
+        8_192, (), ("codestral-embed-2505",), temperature=None, vectors=Vectors(1_536, 3_072, shapes=True)
+    ),
 }
 
 _NAMES = {alias: name for name, model in MODELS.items() for alias in (name, *model.aliases)}

@@ -9,6 +9,7 @@ from tokenwire_server.simulator.openai_api import models
 from tokenwire_server.simulator.openai_api.chat import complete
 from tokenwire_server.simulator.openai_api.chat_params import NOT_SIMULATED
 from tokenwire_server.simulator.openai_api.chat_reply import ChatReply
+from tokenwire_server.simulator.openai_api.embeddings import embed
 from tokenwire_server.simulator.openai_api.errors import ERRORS, ApiError, by_name
 from tokenwire_server.simulator.openai_api.models import MODELS
 from tokenwire_server.simulator.reply import STREAM_TYPE, Exchange, Mount, NamedError, Reply, json_reply
@@ -20,8 +21,9 @@ _REFUSED_KEY = "sk-invalid"
 _REQUEST_LIMIT, _TOKEN_LIMIT = 10_000, 2_000_000
 
 _CHAT = "/v1/chat/completions"
+_EMBEDDINGS = "/v1/embeddings"
 _MODELS = "/v1/models"
-_METHODS = {_CHAT: "POST", _MODELS: "GET"}
+_METHODS = {_CHAT: "POST", _EMBEDDINGS: "POST", _MODELS: "GET"}
 
 _NO_KEY = (
     "You didn't provide an API key. You need to provide your API key in an Authorization header using "
@@ -63,6 +65,8 @@ def _route(exchange: Exchange) -> Reply:
     _authenticate(received.headers)
     if known == _CHAT:
         return _chat(exchange)
+    if known == _EMBEDDINGS:
+        return _embeddings(exchange)
     return json_reply(_list() if path == _MODELS else _model(path.removeprefix(f"{_MODELS}/")))
 
 
@@ -85,10 +89,19 @@ def _chat(exchange: Exchange) -> Reply:
     completion = complete(received.body, received.script.tokens)
     unique = f"chatcmpl-{seeds.name(20, received.raw)}{exchange.ordinal:09}"
     reply = ChatReply(completion, unique, exchange.now)
-    headers = {"x-ratelimit-remaining-tokens": str(max(0, _TOKEN_LIMIT - completion.prompt_tokens))}
+    headers = _tokens_left(completion.prompt_tokens)
     if as_object(received.body).get("stream"):
         return Reply(events=reply.events(), content_type=STREAM_TYPE, headers=headers)
     return json_reply(reply.whole(), headers=headers)
+
+
+def _embeddings(exchange: Exchange) -> Reply:
+    asked = embed(exchange.received.body)
+    return json_reply(asked.whole(exchange.received.script), headers=_tokens_left(asked.tokens))
+
+
+def _tokens_left(used: int) -> dict[str, str]:
+    return {"x-ratelimit-remaining-tokens": str(max(0, _TOKEN_LIMIT - used))}
 
 
 def _list() -> Json:

@@ -32,13 +32,6 @@ _REASONING_TOKENS = {
 }
 _SENTENCES = {"low": 1, "medium": 3, "high": 6}
 
-_NOT_JSON = (
-    "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP "
-    "library correctly. The OpenAI API expects a JSON payload, but what was sent was not valid JSON. If you "
-    "have trouble figuring out how to fix this, please contact us through our help center at "
-    "help.openai.com.)"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Completion:
@@ -71,7 +64,7 @@ def complete(value: object, length: int | None, family: models.Family | None = N
 
 def _checked(value: object, family: models.Family | None) -> tuple[Json, list[Json]]:
     if not isinstance(value, dict):
-        raise ApiError(_NOT_JSON)
+        raise ApiError(checks.NOT_JSON)
     if not value.get("model"):
         raise ApiError("you must provide a model parameter")
     if value.get("messages") is None:
@@ -92,8 +85,13 @@ def check_model(value: object) -> None:
     checks.string()("model", value)
     model = as_text(value)
     if not models.is_known(model):
-        text = f"The model `{model}` does not exist or you do not have access to it."
-        raise ApiError(text, None, "model_not_found", status=404)
+        raise models.not_found(model)
+    if model in models.EMBEDDERS:
+        text = (
+            "This is not a chat model and thus not supported in the v1/chat/completions endpoint. Did you "
+            "mean to use v1/completions?"
+        )
+        raise ApiError(text, "model", status=404)
     if models.only_in_responses(model):
         text = "This model is only supported in v1/responses and not in v1/chat/completions."
         raise ApiError(text, "model", status=404)

@@ -11,6 +11,13 @@ from tokenwire_server.simulator.values import Json, is_number
 
 Check = Callable[[str, object], None]
 
+NOT_JSON = (
+    "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP "
+    "library correctly. The OpenAI API expects a JSON payload, but what was sent was not valid JSON. If you "
+    "have trouble figuring out how to fix this, please contact us through our help center at "
+    "help.openai.com.)"
+)
+
 
 def invalid(where: str, problem: str, code: str) -> ApiError:
     """The error for a value of the right type that is not allowed."""

@@ -7,6 +7,24 @@ matched by their longest prefix.
 import re
 from dataclasses import dataclass
 
+from tokenwire_server.simulator.openai_api.errors import ApiError
+
+
+@dataclass(frozen=True, slots=True)
+class Embedder:
+    """A model that makes vectors."""
+
+    size: int
+    shortens: bool = True  # takes `dimensions`
+    named: str | None = None  # what answers call it, if not as the request does
+
+
+EMBEDDERS = {
+    "text-embedding-3-small": Embedder(1_536),
+    "text-embedding-3-large": Embedder(3_072),
+    "text-embedding-ada-002": Embedder(1_536, shortens=False, named="text-embedding-ada-002-v2"),
+}
+
 MODELS = (
     *("gpt-3.5-turbo", "gpt-3.5-turbo-16k", "gpt-3.5-turbo-0125", "gpt-3.5-turbo-1106"),
     *("gpt-4", "gpt-4-32k", "gpt-4-0613", "gpt-4-turbo", "gpt-4-turbo-preview"),
@@ -29,6 +47,7 @@ MODELS = (
         "gpt-6.2-astra",
         "gpt-6.2-sol",
     ),
+    *EMBEDDERS,
 )
 
 _DATED = re.compile(r"-\d{4}-\d{2}-\d{2}$")
@@ -98,6 +117,12 @@ _FAMILIES: dict[str, Family] = {
 def is_known(model: str) -> bool:
     """Whether the model exists."""
     return model in MODELS or (bool(_DATED.search(model)) and _DATED.sub("", model) in MODELS)
+
+
+def not_found(model: str) -> ApiError:
+    """The recorded error for a model that does not exist."""
+    text = f"The model `{model}` does not exist or you do not have access to it."
+    return ApiError(text, None, "model_not_found", status=404)
 
 
 def family(model: str) -> Family:
