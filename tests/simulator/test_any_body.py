@@ -39,6 +39,10 @@ _VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=4),
     max_leaves=8,
 )
+_EMBEDDING_NAMES = (
+    *("model", "input", "dimensions", "encoding_format", "user", "metadata"),
+    *("output_dimension", "output_dtype"),
+)
 _BODIES = st.dictionaries(st.sampled_from(_NAMES), _VALUES, max_size=4)
 
 
@@ -57,3 +61,16 @@ def test_any_body_is_answered(mount: Mount, changes: Body, stream: bool) -> None
     else:
         assert [event.kind for event in reply.events].count("start") >= 1
         assert any(event.kind == "finish" for event in reply.events)
+
+
+@pytest.mark.parametrize("mount", [OPENAI, MISTRAL, *COMPATIBLE], ids=lambda mount: mount.prefix)
+@given(changes=st.dictionaries(st.sampled_from(_EMBEDDING_NAMES), _VALUES, max_size=4))
+def test_any_body_for_embeddings_is_answered(mount: Mount, changes: Body) -> None:
+    model = "mistral-embed" if mount is MISTRAL else "text-embedding-3-small"
+    body = {"model": model, "input": ["Hi"]} | changes
+    path = f"{mount.prefix.removesuffix('v1/')}v1/embeddings?api-version=1"
+    headers = {"authorization": "Bearer sk-test"}
+    received = Received("POST", path, headers, json.dumps(body).encode(), body)
+    reply = mount.answer(Exchange(received, 1, 0))
+    assert reply.status in {200, 400, 403, 404, 422}
+    json.loads(reply.body)

@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 
 import pytest
+from simulator.embeddings import ask as embed
+from simulator.embeddings import rows, unpacked
 from simulator.wire import Answer, request
 
 from tokenwire_server.simulator import NOT_SIMULATED, Simulator
@@ -30,8 +32,8 @@ PATHS = {
 }
 
 
-def _rows(provider: str) -> list[Row]:
-    lines = Path(_FOLDER, f"{provider}-chat.jsonl").read_text(encoding="utf-8").splitlines()
+def _rows(provider: str, what: str = "chat") -> list[Row]:
+    lines = Path(_FOLDER, f"{provider}-{what}.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
 
 
@@ -75,6 +77,23 @@ async def test_recorded_refusals_are_the_same(simulator: Simulator) -> None:
         answer = await _ask(simulator, "openai", row)
         assert answer.status == row["status"]
         assert answer.json == json.loads(str(row["body"]))
+
+
+async def test_recorded_embeddings(simulator: Simulator) -> None:
+    """The same rows of the same length, and the same refusal."""
+    recorded = _rows("openai", "embeddings")
+    assert {row["status"] for row in recorded} == {200, 404}
+    for row in recorded:
+        answer = await embed(simulator, row["request"])
+        known = json.loads(str(row["body"]))
+        assert answer.status == row["status"]
+        if row["status"] != 200:
+            assert answer.json == known
+            continue
+        assert answer.json.keys() == known.keys()
+        assert [(found["index"], len(unpacked(found))) for found in rows(answer)] == [
+            (found["index"], len(unpacked(found))) for found in known["data"]
+        ]
 
 
 async def test_groqs_recorded_refusals_of_models_are_the_same(simulator: Simulator) -> None:

@@ -2,13 +2,13 @@
 
 import hashlib
 import re
-from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from typing import Final, assert_never
 
 import orjson
 
 from tokenwire.v1 import chat_pb2 as pb
+from tokenwire_server.providers.chat_form import data_url, function, mode, response_format, texts
 from tokenwire_server.providers.codec import Job
 from tokenwire_server.providers.jsontext import Json, JsonObject, from_struct
 from tokenwire_server.providers.state import unpack
@@ -45,7 +45,7 @@ def encode(job: Job) -> JsonObject:
     if request.HasField("tool_choice") and (tools or not request.tools):  # not when all were left out
         body["tool_choice"] = _tool_choice(request.tool_choice)
     if request.HasField("response_format"):
-        body["response_format"] = _response_format(request.response_format)
+        body["response_format"] = response_format(request.response_format)
     if request.HasField("parallel_tool_calls"):
         body["parallel_tool_calls"] = request.parallel_tool_calls
     for key, text in (
@@ -84,7 +84,7 @@ def _messages(job: Job) -> Iterator[JsonObject]:
         path = f"messages[{index}]"
         match message.role:
             case pb.ROLE_SYSTEM | pb.ROLE_DEVELOPER:
-                yield {"role": "system", "content": _texts(message)}
+                yield {"role": "system", "content": texts(message)}
             case pb.ROLE_USER:
                 yield {"role": "user", "content": _user_content(job, message, path)}
             case pb.ROLE_ASSISTANT:
@@ -99,13 +99,6 @@ def _messages(job: Job) -> Iterator[JsonObject]:
                     yield _tool_result(part.tool_result, names)
         if message.name:
             job.unsupported.parameter(f"{path}.name", "Mistral's messages have no name.")
-
-
-def _texts(message: pb.ChatMessage | pb.ToolResult) -> Json:
-    """Text-only content: one string where there is one text, else text parts."""
-    if len(message.parts) > 1:
-        return [{"type": "text", "text": part.text} for part in message.parts]
-    return message.parts[0].text if message.parts else message.text
 
 
 def _user_content(job: Job, message: pb.ChatMessage, path: str) -> Json:
@@ -129,7 +122,7 @@ def _image(job: Job, image: pb.Media, path: str) -> JsonObject | None:
     if image.HasField("file_id"):
         job.unsupported.part(f"{path}.file_id", "Mistral takes images by url or data only.")
         return None
-    fields: JsonObject = {"url": image.url if image.HasField("url") else _data_url(image)}
+    fields: JsonObject = {"url": image.url if image.HasField("url") else data_url(image)}
     if image.detail:
         fields["detail"] = image.detail
     return {"type": "image_url", "image_url": fields}
@@ -139,14 +132,10 @@ def _file(file: pb.Media) -> JsonObject:
     if file.HasField("file_id"):
         return {"type": "file", "file_id": file.file_id}
     chunk: JsonObject = {"type": "document_url"}
-    chunk["document_url"] = file.url if file.HasField("url") else _data_url(file)
+    chunk["document_url"] = file.url if file.HasField("url") else data_url(file)
     if file.filename:
         chunk["document_name"] = file.filename
     return chunk
-
-
-def _data_url(media: pb.Media) -> str:
-    return f"data:{media.media_type};base64,{b64encode(media.data).decode('ascii')}"
 
 
 def _assistant(job: Job, message: pb.ChatMessage, path: str) -> JsonObject:
@@ -203,7 +192,7 @@ def _tool_result(result: pb.ToolResult, names: Mapping[str, str]) -> JsonObject:
     body: JsonObject = {
         "role": "tool",
         "tool_call_id": tool_id(result.tool_call_id),
-        "content": _texts(result),
+        "content": texts(result),
     }
     if name := names.get(result.tool_call_id):
         body["name"] = name
@@ -252,7 +241,8 @@ def _tools(job: Job) -> Iterator[Json]:
         match tool.WhichOneof("tool"):
             case "function":
                 if allowed is None or tool.function.name in allowed:
-                    yield {"type": "function", "function": _function(tool.function)}
+                    # Mistral requires parameters, if only none.
+                    yield {"type": "function", "function": {"parameters": {}} | function(tool.function)}
             case "provider_tool" if tool.provider_tool.provider == job.provider:
                 if allowed is None:
                     yield from_struct(tool.provider_tool.definition)
@@ -261,58 +251,13 @@ def _tools(job: Job) -> Iterator[Json]:
                 job.unsupported.parameter(path, "The tool is for another provider.")
 
 
-def _function(tool: pb.FunctionTool) -> JsonObject:
-    function: JsonObject = {"name": tool.name}
-    if tool.description:
-        function["description"] = tool.description
-    match tool.WhichOneof("parameters"):
-        case "parameters_json":
-            function["parameters"] = orjson.Fragment(tool.parameters_json)
-        case "parameters_struct":
-            function["parameters"] = from_struct(tool.parameters_struct)
-        case None:
-            function["parameters"] = {}  # Mistral requires it
-    if tool.HasField("strict"):
-        function["strict"] = tool.strict
-    return function
-
-
-def _mode(mode: "pb.ToolChoiceMode.ValueType") -> str:
-    return pb.ToolChoiceMode.Name(mode).removeprefix("TOOL_CHOICE_MODE_").lower()
-
-
 def _tool_choice(choice: pb.ToolChoice) -> Json:
     match choice.WhichOneof("choice"):
         case "mode" | None:
-            return _mode(choice.mode)
+            return mode(choice.mode)
         case "function_name":
             return {"type": "function", "function": {"name": choice.function_name}}
         case "allowed_tools":
-            return _mode(choice.allowed_tools.mode)
+            return mode(choice.allowed_tools.mode)
         case other:
             assert_never(other)
-
-
-def _response_format(response_format: pb.ResponseFormat) -> JsonObject:
-    match response_format.WhichOneof("format"):
-        case "text" | None:
-            return {"type": "text"}
-        case "json_object":
-            return {"type": "json_object"}
-        case "json_schema":
-            return {"type": "json_schema", "json_schema": _json_schema(response_format.json_schema)}
-        case other:
-            assert_never(other)
-
-
-def _json_schema(schema: pb.JsonSchemaFormat) -> JsonObject:
-    fields: JsonObject = {"name": schema.name}
-    if schema.description:
-        fields["description"] = schema.description
-    if schema.HasField("schema_json"):
-        fields["schema"] = orjson.Fragment(schema.schema_json)
-    else:
-        fields["schema"] = from_struct(schema.schema_struct)
-    if schema.HasField("strict"):
-        fields["strict"] = schema.strict
-    return fields

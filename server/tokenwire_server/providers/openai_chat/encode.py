@@ -1,12 +1,12 @@
 """ChatRequest → body of POST /chat/completions."""
 
-from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from typing import Final, assert_never
 
 import orjson
 
 from tokenwire.v1 import chat_pb2 as pb
+from tokenwire_server.providers.chat_form import data_url, function, mode, response_format, texts
 from tokenwire_server.providers.codec import Job
 from tokenwire_server.providers.jsontext import Json, JsonObject, from_struct, number
 from tokenwire_server.providers.state import unpack
@@ -36,7 +36,7 @@ def encode(job: Job) -> JsonObject:
     if request.HasField("tool_choice") and (tools or not request.tools):  # not when all were left out
         body["tool_choice"] = _tool_choice(request.tool_choice)
     if request.HasField("response_format"):
-        body["response_format"] = _response_format(request.response_format)
+        body["response_format"] = response_format(request.response_format)
     if request.HasField("parallel_tool_calls"):
         body["parallel_tool_calls"] = request.parallel_tool_calls
     if request.HasField("store"):
@@ -64,9 +64,9 @@ def _messages(job: Job) -> Iterator[Json]:
         path = f"messages[{index}]"
         match message.role:
             case pb.ROLE_SYSTEM:
-                yield _named(message, {"role": "system", "content": _texts(message)})
+                yield _named(message, {"role": "system", "content": texts(message)})
             case pb.ROLE_DEVELOPER:
-                yield _named(message, {"role": "developer", "content": _texts(message)})
+                yield _named(message, {"role": "developer", "content": texts(message)})
             case pb.ROLE_USER:
                 yield _named(message, {"role": "user", "content": _user_content(job, message, path)})
             case pb.ROLE_ASSISTANT:
@@ -79,7 +79,7 @@ def _messages(job: Job) -> Iterator[Json]:
                     yield {
                         "role": "tool",
                         "tool_call_id": result.tool_call_id,
-                        "content": _texts(result),
+                        "content": texts(result),
                     }
 
 
@@ -87,13 +87,6 @@ def _named(message: pb.ChatMessage, body: JsonObject) -> JsonObject:
     if message.name:
         body["name"] = message.name
     return body
-
-
-def _texts(message: pb.ChatMessage | pb.ToolResult) -> Json:
-    """Text-only content: one string where there is one text, else text parts."""
-    if len(message.parts) > 1:
-        return [{"type": "text", "text": part.text} for part in message.parts]
-    return message.parts[0].text if message.parts else message.text
 
 
 def _user_content(job: Job, message: pb.ChatMessage, path: str) -> Json:
@@ -119,7 +112,7 @@ def _image(job: Job, image: pb.Media, path: str) -> JsonObject | None:
         return None
     if not _may_fetch(job, image, path):
         return None
-    fields: JsonObject = {"url": image.url if image.HasField("url") else _data_url(image)}
+    fields: JsonObject = {"url": image.url if image.HasField("url") else data_url(image)}
     if image.detail:
         fields["detail"] = image.detail
     return {"type": "image_url", "image_url": fields}
@@ -139,7 +132,7 @@ def _file(job: Job, file: pb.Media, path: str) -> JsonObject | None:
         case "file_id":
             fields["file_id"] = file.file_id
         case "data":
-            fields["file_data"] = _data_url(file)
+            fields["file_data"] = data_url(file)
         case "url" if file.url.startswith("data:"):
             fields["file_data"] = file.url
         case "url" | None:
@@ -148,10 +141,6 @@ def _file(job: Job, file: pb.Media, path: str) -> JsonObject | None:
     if file.filename:
         fields["filename"] = file.filename
     return {"type": "file", "file": fields}
-
-
-def _data_url(media: pb.Media) -> str:
-    return f"data:{media.media_type};base64,{b64encode(media.data).decode('ascii')}"
 
 
 def _assistant(job: Job, message: pb.ChatMessage, path: str) -> JsonObject:
@@ -233,32 +222,12 @@ def _tools(job: Job) -> Iterator[Json]:
     for index, tool in enumerate(job.request.tools):
         match tool.WhichOneof("tool"):
             case "function":
-                yield {"type": "function", "function": _function(tool.function)}
+                yield {"type": "function", "function": function(tool.function)}
             case "provider_tool" if tool.provider_tool.provider == job.provider:
                 yield from_struct(tool.provider_tool.definition)
             case "provider_tool" | None:
                 path = f"tools[{index}].provider_tool"
                 job.unsupported.parameter(path, "The tool is for another provider.")
-
-
-def _function(tool: pb.FunctionTool) -> JsonObject:
-    function: JsonObject = {"name": tool.name}
-    if tool.description:
-        function["description"] = tool.description
-    match tool.WhichOneof("parameters"):
-        case "parameters_json":
-            function["parameters"] = orjson.Fragment(tool.parameters_json)
-        case "parameters_struct":
-            function["parameters"] = from_struct(tool.parameters_struct)
-        case None:
-            pass
-    if tool.HasField("strict"):
-        function["strict"] = tool.strict
-    return function
-
-
-def _mode(mode: "pb.ToolChoiceMode.ValueType") -> str:
-    return pb.ToolChoiceMode.Name(mode).removeprefix("TOOL_CHOICE_MODE_").lower()
 
 
 def _named_function(name: str) -> JsonObject:
@@ -268,37 +237,12 @@ def _named_function(name: str) -> JsonObject:
 def _tool_choice(choice: pb.ToolChoice) -> Json:
     match choice.WhichOneof("choice"):
         case "mode" | None:
-            return _mode(choice.mode)
+            return mode(choice.mode)
         case "function_name":
             return _named_function(choice.function_name)
         case "allowed_tools":
             allowed = choice.allowed_tools
             tools: list[Json] = [_named_function(name) for name in allowed.names]
-            return {"type": "allowed_tools", "allowed_tools": {"mode": _mode(allowed.mode), "tools": tools}}
+            return {"type": "allowed_tools", "allowed_tools": {"mode": mode(allowed.mode), "tools": tools}}
         case other:
             assert_never(other)
-
-
-def _response_format(response_format: pb.ResponseFormat) -> JsonObject:
-    match response_format.WhichOneof("format"):
-        case "text" | None:
-            return {"type": "text"}
-        case "json_object":
-            return {"type": "json_object"}
-        case "json_schema":
-            return {"type": "json_schema", "json_schema": _json_schema(response_format.json_schema)}
-        case other:
-            assert_never(other)
-
-
-def _json_schema(schema: pb.JsonSchemaFormat) -> JsonObject:
-    fields: JsonObject = {"name": schema.name}
-    if schema.description:
-        fields["description"] = schema.description
-    if schema.HasField("schema_json"):
-        fields["schema"] = orjson.Fragment(schema.schema_json)
-    else:
-        fields["schema"] = from_struct(schema.schema_struct)
-    if schema.HasField("strict"):
-        fields["strict"] = schema.strict
-    return fields

@@ -1,0 +1,69 @@
+"""What the request bodies of OpenAI's and Mistral's chat have in common."""
+
+from base64 import b64encode
+from typing import assert_never
+
+import orjson
+
+from tokenwire.v1 import chat_pb2 as pb
+from tokenwire_server.providers.jsontext import Json, JsonObject, from_struct
+
+
+def texts(message: pb.ChatMessage | pb.ToolResult) -> Json:
+    """Text-only content: one string where there is one text, else text parts."""
+    if len(message.parts) > 1:
+        return [{"type": "text", "text": part.text} for part in message.parts]
+    return message.parts[0].text if message.parts else message.text
+
+
+def data_url(media: pb.Media) -> str:
+    """Bytes as a URL that holds them."""
+    return f"data:{media.media_type};base64,{b64encode(media.data).decode('ascii')}"
+
+
+def function(tool: pb.FunctionTool) -> JsonObject:
+    """A function that may be called; its schema keeps its text."""
+    function: JsonObject = {"name": tool.name}
+    if tool.description:
+        function["description"] = tool.description
+    match tool.WhichOneof("parameters"):
+        case "parameters_json":
+            function["parameters"] = orjson.Fragment(tool.parameters_json)
+        case "parameters_struct":
+            function["parameters"] = from_struct(tool.parameters_struct)
+        case None:
+            pass
+    if tool.HasField("strict"):
+        function["strict"] = tool.strict
+    return function
+
+
+def mode(choice: "pb.ToolChoiceMode.ValueType") -> str:
+    """`auto`, `none` or `required`."""
+    return pb.ToolChoiceMode.Name(choice).removeprefix("TOOL_CHOICE_MODE_").lower()
+
+
+def response_format(form: pb.ResponseFormat) -> JsonObject:
+    """The form of the answer."""
+    match form.WhichOneof("format"):
+        case "text" | None:
+            return {"type": "text"}
+        case "json_object":
+            return {"type": "json_object"}
+        case "json_schema":
+            return {"type": "json_schema", "json_schema": _json_schema(form.json_schema)}
+        case other:
+            assert_never(other)
+
+
+def _json_schema(schema: pb.JsonSchemaFormat) -> JsonObject:
+    fields: JsonObject = {"name": schema.name}
+    if schema.description:
+        fields["description"] = schema.description
+    if schema.HasField("schema_json"):
+        fields["schema"] = orjson.Fragment(schema.schema_json)
+    else:
+        fields["schema"] = from_struct(schema.schema_struct)
+    if schema.HasField("strict"):
+        fields["strict"] = schema.strict
+    return fields
