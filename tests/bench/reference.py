@@ -47,7 +47,7 @@ class Reference(llm_service_pb2_grpc.LLMServiceServicer):
         self._response = response()
         self._deltas = [pb.ChatStreamResponse(text_delta=pb.TextDelta(text=piece)) for piece in PIECES]
 
-    async def Chat(self, request: pb.ChatRequest, context: "Context") -> pb.ChatResponse:  # noqa: ARG002, N802
+    async def Chat(self, request: pb.ChatRequest, context: "Context") -> pb.ChatResponse:  # noqa: N802
         """The same answer to everyone."""
         return self._response
 

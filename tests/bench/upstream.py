@@ -78,7 +78,7 @@ class Connection(asyncio.Protocol):
         """Keeps the transport."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's shape)
+    def connection_lost(self, exc: Exception | None) -> None:
         """Stops a stream under way."""
         if self._timer:
             self._timer.cancel()

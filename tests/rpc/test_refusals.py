@@ -120,6 +120,10 @@ MESSAGES = {
         ask(assistant("", pb.ContentPart(provider_item=pb.ProviderItem(item_json="{}")))),
         "messages[0].parts[0].provider_item.provider",
     ),
+    "item empty": (
+        ask(assistant("", pb.ContentPart(provider_item=pb.ProviderItem(provider="p")))),
+        "messages[0].parts[0].provider_item.item_json",
+    ),
     "item no JSON": (
         ask(assistant("", pb.ContentPart(provider_item=pb.ProviderItem(provider="p", item_json="x")))),
         "messages[0].parts[0].provider_item.item_json",

@@ -15,8 +15,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from support.gateway import SECONDS, Gateway
 from support.status import failure
 
-from tokenwire.v1 import embed_pb2, models_pb2, tokens_pb2
 from tokenwire.v1 import health_pb2 as our_health_pb2
+from tokenwire.v1 import models_pb2, tokens_pb2
 
 SERVICE = "tokenwire.v1.LLMService"
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -49,7 +49,6 @@ async def test_health_calls_leave_no_access_line(gateway: Gateway) -> None:
 
 
 LATER = {
-    "Embed": embed_pb2.EmbedRequest(),
     "CountTokens": tokens_pb2.CountTokensRequest(),
     "ListModels": models_pb2.ListModelsRequest(),
     "Health": our_health_pb2.HealthRequest(),

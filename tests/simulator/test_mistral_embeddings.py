@@ -128,12 +128,12 @@ async def test_bodies_of_a_wrong_form(
         ),
         (asking_mistral([]), "invalid_request_error", None, "at least one input element"),
         (
-            asking_mistral(["a", "b " * 4097]),
+            asking_mistral(["a", "b " * 8193]),
             PROMPT,
             "3210",
             "Input id 1 has 8194 tokens, exceeding max 8192",
         ),
-        (asking_mistral(["b " * 4000] * 3), PROMPT, "3210", "Too many tokens overall"),
+        (asking_mistral(["b " * 8000] * 3), PROMPT, "3210", "Too many tokens overall"),
     ],
 )
 async def test_refusals(simulator: Simulator, body: Body, kind: str, code: str | None, text: str) -> None:

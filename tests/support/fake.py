@@ -9,7 +9,7 @@ from grpc import aio
 from support.gateway import CHANNEL, Lines
 
 from tokenwire.v1 import chat_pb2 as pb
-from tokenwire.v1 import common_pb2
+from tokenwire.v1 import common_pb2, embed_pb2
 from tokenwire_server.backend import Backend
 from tokenwire_server.call import Call
 from tokenwire_server.policy.resolve import Resolver
@@ -42,6 +42,9 @@ class FakeBackend:
             yield [pb.ChatStreamResponse(completed=pb.ChatCompleted(response=response))]
 
         yield events()
+
+    async def embed(self, request: embed_pb2.EmbedRequest, call: Call) -> embed_pb2.EmbedResponse:
+        raise AssertionError("nothing here embeds")
 
 
 @dataclass(frozen=True)

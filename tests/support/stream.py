@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from tokenwire.v1 import chat_pb2 as pb
 
 Key = tuple[int, int]
-DELTAS = frozenset({"text_delta", "refusal_delta", "tool_call_delta"})
+DELTAS = frozenset({"text_delta", "reasoning_delta", "refusal_delta", "tool_call_delta"})
 
 
 def kinds(events: Sequence[pb.ChatStreamResponse]) -> list[str]:
@@ -23,7 +23,8 @@ def texts(events: Sequence[pb.ChatStreamResponse]) -> dict[Key, str]:
     """What the deltas of each part say together, by choice and part."""
     found: dict[Key, str] = defaultdict(str)
     for event in events:
-        delta = event.text_delta.text or event.refusal_delta.text or event.tool_call_delta.arguments_json
+        text, thought = event.text_delta.text, event.reasoning_delta.text
+        delta = text or thought or event.refusal_delta.text or event.tool_call_delta.arguments_json
         if event.WhichOneof("event") in DELTAS:
             found[event.choice_index, event.part_index] += delta
     return found
@@ -56,7 +57,7 @@ def whole(events: Sequence[pb.ChatStreamResponse]) -> pb.ChatResponse:
 
 
 def _said(part: pb.ContentPart) -> str:
-    return part.text or part.refusal or part.tool_call.arguments_json
+    return part.text or part.reasoning.text or part.refusal or part.tool_call.arguments_json
 
 
 def comparable(response: pb.ChatResponse) -> pb.ChatResponse:

@@ -117,6 +117,8 @@ def test_nothing_that_shows_settings_shows_more_than_names(place: Place) -> None
     found = place.load(auth + OPENAI)
     assert "auth               token, callers batch web\n" in describe(found)
     shown = [describe(found), found.model_dump_json(), str(found.model_dump())]
-    assert not [text for text in shown if "canary" in text or hash_of(A)[7:] in text or hash_of(B)[7:] in text]
+    assert not [
+        text for text in shown if "canary" in text or hash_of(A)[7:] in text or hash_of(B)[7:] in text
+    ]
     assert json.loads(found.model_dump_json())["auth"]["tokens_file"] == str(path)
     assert Settings.model_json_schema()

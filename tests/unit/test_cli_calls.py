@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,6 +31,7 @@ from tokenwire_server.cli import app
 from tokenwire_server.rpc.caller import CallFailure, caller, decode
 
 T = TypeVar("T")
+TOKEN = "tw_canary-0123456789abcdef"
 Context = aio.ServicerContext[pb.ChatRequest, pb.ChatStreamResponse]
 HEALTH = health_pb2.HealthCheckResponse
 
@@ -83,12 +84,29 @@ class Scripted(llm_service_pb2_grpc.LLMServiceServicer):
             await context.abort_with_status(rpc_status.to_status(self.status))  # type: ignore[attr-defined]
 
 
+class Authorizations(aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs only
+    """Remembers what each call had as `authorization`."""
+
+    def __init__(self) -> None:
+        self.seen: list[list[str | bytes]] = []
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        metadata = handler_call_details.invocation_metadata
+        self.seen.append([value for key, value in metadata if key == "authorization"])
+        return await continuation(handler_call_details)
+
+
 class Served:
     """A gRPC server in an event loop and thread of its own: the commands bring theirs."""
 
     def __init__(self, listen: str) -> None:
         self.llm = Scripted()  # type: ignore[abstract]  # the other methods are not called
         self.health = HealthServicer()
+        self.authorizations = Authorizations()
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever)
         self.thread.start()
@@ -98,7 +116,7 @@ class Served:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(10)
 
     async def _start(self, listen: str) -> str:
-        self.server = aio.server()
+        self.server = aio.server(interceptors=(self.authorizations,))
         llm_service_pb2_grpc.add_LLMServiceServicer_to_server(self.llm, self.server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self.server)
         port = self.server.add_insecure_port(listen)
@@ -113,6 +131,12 @@ class Served:
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(10)
         self.loop.close()
+
+
+@pytest.fixture(autouse=True)
+def unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No token, as this machine may have one."""
+    monkeypatch.delenv("TOKENWIRE_TOKEN", raising=False)
 
 
 @pytest.fixture(params=["127.0.0.1:0", "unix:"])
@@ -252,6 +276,42 @@ def test_chat_without_a_server_exits_1() -> None:
     result = CliRunner().invoke(app, ["chat", "Hi", "--target", "127.0.0.1:1"])
     assert result.exit_code == 1
     assert "is `tokenwire serve` running at 127.0.0.1:1? --target names another" in result.stderr
+
+
+# Tokens
+
+
+@pytest.mark.parametrize("token", [TOKEN, ""])
+def test_chat_and_health_send_the_token_that_is_set(
+    server: Served, tokenwire: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv("TOKENWIRE_TOKEN", token)
+    server.llm.events = [completed("")]
+    server.set_health(HEALTH.SERVING)
+    assert tokenwire("chat", "Hi").exit_code == tokenwire("health").exit_code == 0
+    assert server.authorizations.seen == [[f"Bearer {token}"] if token else []] * 2
+
+
+@pytest.mark.parametrize("command", [["chat", "Hi"], ["health"]])
+@pytest.mark.parametrize("token", ["canary\n", "can ary", "canary-é"])
+def test_a_variable_that_is_no_token_is_told_and_not_shown(command: list[str], token: str) -> None:
+    result = CliRunner().invoke(app, command, env={"TOKENWIRE_TOKEN": token})
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: TOKENWIRE_TOKEN is no token")
+    assert token not in result.stderr
+
+
+def test_a_refused_caller_is_told_where_the_token_comes_from(
+    server: Served, tokenwire: Callable[..., Result]
+) -> None:
+    details = ErrorInfo(reason="UNAUTHENTICATED", domain="tokenwire")
+    server.llm.status = failure(grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED: no", details)
+    result = tokenwire("chat", "Hi")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        "error: UNAUTHENTICATED: no",
+        "  TOKENWIRE_TOKEN must be a token that the server knows",
+    ]
 
 
 # caller

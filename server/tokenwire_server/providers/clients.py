@@ -6,6 +6,7 @@ Each client gets every value from settings, empty ones too, so that it takes non
 from collections.abc import Mapping
 from typing import Final
 
+from tokenwire_server.secret import Secret
 from tokenwire_server.settings import CompatibleProvider, MistralProvider, OpenAIProvider
 
 _HEADERS: Final = {
@@ -15,6 +16,9 @@ _HEADERS: Final = {
     "content-type": "application/json",
     "user-agent": "tokenwire",
 }
+
+_KEY_HEADERS: Final = frozenset({"api-key", "x-api-key"})
+"""Names that servers take a key by, beside `authorization`: Azure's, and what many proxies ask for."""
 
 
 class OpenAIIdentity:
@@ -35,8 +39,10 @@ class OpenAIIdentity:
         self.query: Final[Mapping[str, str]] = {}
         self._headers = self._build()
 
-    def headers(self) -> Mapping[str, str]:
+    def headers(self, own: Secret | None = None) -> Mapping[str, str]:
         """Those of every request. A key that was rotated in its file is taken up here."""
+        if own:
+            return {**self._headers, "authorization": f"Bearer {own.reveal()}"}
         key = self._secret.reveal()
         if key != self.client.api_key:
             self.client.api_key = key
@@ -64,9 +70,9 @@ class MistralIdentity:
         self.query: Final[Mapping[str, str]] = {}
         self._secret = settings.api_key
 
-    def headers(self) -> Mapping[str, str]:
+    def headers(self, own: Secret | None = None) -> Mapping[str, str]:
         """Those of every request."""
-        return _HEADERS | {"authorization": f"Bearer {self._secret.reveal()}"}
+        return _HEADERS | {"authorization": f"Bearer {(own or self._secret).reveal()}"}
 
 
 class CompatibleIdentity:
@@ -78,7 +84,11 @@ class CompatibleIdentity:
         self._key = settings.api_key
         self._extra = settings.headers
 
-    def headers(self) -> Mapping[str, str]:
-        """Those of every request."""
-        key = {"authorization": f"Bearer {self._key.reveal()}"} if self._key else {}
-        return _HEADERS | key | {name.lower(): secret.reveal() for name, secret in self._extra.items()}
+    def headers(self, own: Secret | None = None) -> Mapping[str, str]:
+        """Those of every request. A caller's own key stands wherever one of ours would."""
+        extra = {name.lower(): secret for name, secret in self._extra.items()}
+        if key := own or self._key:
+            extra["authorization"] = Secret(f"Bearer {key.reveal()}")
+        if own:
+            extra |= dict.fromkeys(_KEY_HEADERS & extra.keys(), own)
+        return _HEADERS | {name: secret.reveal() for name, secret in extra.items()}

@@ -16,6 +16,7 @@ from tokenwire_server.errors import TABLE, GatewayError
 from tokenwire_server.providers.http import HttpClient, Reply
 from tokenwire_server.providers.jsontext import JsonObject
 from tokenwire_server.providers.watch import Watch
+from tokenwire_server.secret import Secret
 from tokenwire_server.settings import Provider
 
 _ERROR_BODY: Final = 64 * 1024
@@ -46,8 +47,8 @@ class Identity(Protocol):
         """What every request's URL ends with."""
         ...
 
-    def headers(self) -> Mapping[str, str]:
-        """Those of every request, credentials included; names in lower case."""
+    def headers(self, own: Secret | None = None) -> Mapping[str, str]:
+        """Those of a request, credentials included: ours, or the caller's `own`. Names are in lower case."""
         ...
 
 
@@ -102,9 +103,7 @@ class Exchanger:
         `first_token` bounds, in seconds, how long the caller of this may wait for content.
         """
         timeouts = self._settings.timeouts
-        headers = self._identity.headers()
-        if call.provider_key:
-            headers = {**headers, "authorization": f"Bearer {call.provider_key.reveal()}"}
+        headers = self._identity.headers(call.provider_key)
         data = orjson.dumps(body)
         watch = Watch(call.deadline, timeouts.total)
         exchange = Exchange(call, self._name, watch)

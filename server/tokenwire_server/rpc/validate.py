@@ -164,7 +164,7 @@ class _ChatCheck(Check):
     def _provider_item(self, item: pb.ProviderItem, path: str) -> None:
         if not item.provider:
             self.refuse(f"{path}.provider", "An item names the provider that made it.")
-        if parsed := self._json_object(item.item_json, f"{path}.item_json"):
+        if parsed := self._json_object(item.item_json, f"{path}.item_json", empty=False):
             self._called |= {str(parsed[key]) for key in ("id", "call_id") if key in parsed}
 
     # Configuration

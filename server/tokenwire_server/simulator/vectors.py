@@ -1,9 +1,9 @@
 """Vectors of texts: similar texts have similar ones, in any language, without a model.
 
-A text is taken apart into its words and its runs of three characters. Each piece adds to places of the
-vector that a hash of it names, so the cosine of two texts grows with what they share. A
-little noise of the whole text makes all places differ from zero, and all texts from each other. The first
-places get the most, so that a vector that is cut short still tells texts apart.
+A text is taken apart into its words and its runs of three characters (two in Chinese and its like). Each
+piece adds to places of the vector that a hash of it names, so the cosine of two texts grows with what they
+share. A little noise of the whole text makes all places differ from zero, and all texts from each other. The
+first places get the most, so that a vector that is cut short still tells texts apart.
 """
 
 import base64
@@ -22,6 +22,7 @@ from tokenwire_server.simulator import tokens
 Content = str | tuple[int, ...]
 """What is embedded: a text, or the ids of tokens, of which nobody here knows the text."""
 
+_DENSE = "\u2e80"  # from here on, a character of a text says as much as several of other scripts
 _PLACES = 2  # to which a piece adds
 _NOISE = 0.2  # of the vector's length
 _USUAL = 32_768 / math.sqrt(3)  # size of a random signed 16-bit number
@@ -67,7 +68,9 @@ def _pieces(content: Content) -> "Counter[Hashable]":
         return _counted((content, pairwise(content)))
     words = unicodedata.normalize("NFKC", content).casefold().split()
     text = f" {' '.join(words)} "
-    return _counted((words, map("".join, zip(text, text[1:], text[2:], strict=False))))
+    runs = map("".join, zip(text, text[1:], text[2:], strict=False))
+    pairs = [a + b for a, b in pairwise(text) if a >= _DENSE <= b] if not text.isascii() else []
+    return _counted((words, runs, pairs))
 
 
 def _counted(kinds: Iterable[Iterable[Hashable]]) -> "Counter[Hashable]":

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from support.ask import ask
 
 from tokenwire.v1 import chat_pb2 as pb
+from tokenwire.v1 import embed_pb2
 from tokenwire_server.call import Call, Target
 from tokenwire_server.policy.route import Route
 
@@ -32,6 +33,9 @@ class Recorder:
 
         yield events()
 
+    async def embed(self, request: embed_pb2.EmbedRequest, call: Call) -> embed_pb2.EmbedResponse:
+        return embed_pb2.EmbedResponse(provider=self._name)
+
 
 async def test_a_call_goes_to_the_named_provider() -> None:
     asked: list[tuple[str, str, pb.ChatRequest, Call]] = []
@@ -42,3 +46,4 @@ async def test_a_call_goes_to_the_named_provider() -> None:
         batches = [batch async for batch in events]
     assert [event.started.provider for batch in batches for event in batch] == ["b"]
     assert asked == [("b", "chat", request, call), ("b", "stream", request, call)]
+    assert (await route.embed(embed_pb2.EmbedRequest(), call)).provider == "b"

@@ -113,10 +113,10 @@ class Sink(HttpClient):
     @asynccontextmanager
     async def post(
         self,
-        url: str,  # noqa: ARG002
-        headers: Mapping[str, str],  # noqa: ARG002
+        url: str,
+        headers: Mapping[str, str],
         body: bytes,
-        connect_seconds: float,  # noqa: ARG002
+        connect_seconds: float,
     ) -> AsyncIterator[Reply]:
         self.sent.append(body)
         raise GatewayError(reason=Reason.PROVIDER_UNAVAILABLE, text="Nothing is sent.")

@@ -1,6 +1,6 @@
 """Who we are to each provider: its settings alone say so, and nothing of the environment does."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -199,3 +199,30 @@ def test_no_identity_shows_its_key() -> None:
         CompatibleIdentity(compatible(api_key=key)),
     ):
         assert "canary" not in repr(identity)
+
+
+def test_a_callers_own_key_leaves_none_of_ours_in_any_header() -> None:
+    headers = {"Api-Key": Secret("sk-ours"), "x-team": Secret("search")}
+    sent = CompatibleIdentity(compatible(api_key=None, headers=headers)).headers(Secret("sk-theirs"))
+    assert sent["api-key"] == "sk-theirs"
+    assert sent["authorization"] == "Bearer sk-theirs"
+    assert sent["x-team"] == "search"
+    assert "sk-ours" not in sent.values()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: OpenAIIdentity(OpenAIProvider(kind="openai", api_key=Secret("sk-ours"))),
+        lambda: MistralIdentity(MistralProvider(kind="mistral", api_key=Secret("sk-ours"))),
+        lambda: CompatibleIdentity(compatible()),
+    ],
+    ids=["openai", "mistral", "compatible"],
+)
+def test_a_callers_own_key_serves_one_request_alone(
+    make: Callable[[], OpenAIIdentity | MistralIdentity | CompatibleIdentity],
+) -> None:
+    identity = make()
+    before = dict(identity.headers())
+    assert identity.headers(Secret("sk-theirs"))["authorization"] == "Bearer sk-theirs"
+    assert dict(identity.headers()) == before

@@ -25,12 +25,12 @@ async def nothing() -> None:
     await asyncio.Event().wait()
 
 
-async def reason_of(watch: Watch, *steps: Callable[[], None]) -> str:
+async def reason_of(watch: Watch, *steps: Callable[[], object]) -> str:
     """With which reason the watch ends a wait for nothing, after some steps."""
     return Reason.Name((await error_of(watch, *steps)).reason)
 
 
-async def error_of(watch: Watch, *steps: Callable[[], None]) -> GatewayError:
+async def error_of(watch: Watch, *steps: Callable[[], object]) -> GatewayError:
     """With which error the watch ends a wait for nothing, after some steps."""
 
     async def run() -> None:

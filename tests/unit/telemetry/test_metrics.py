@@ -39,7 +39,14 @@ def _count(metrics: Metrics, *outcomes: Outcome) -> None:
 def test_an_outcome_is_counted_once() -> None:
     metrics = Metrics()
     _count(metrics, OK)
-    labels = {"rpc": "Chat", "provider": "openai", "model": "gpt-4o", "code": "OK", "reason": "", "caller": ""}
+    labels = {
+        "rpc": "Chat",
+        "provider": "openai",
+        "model": "gpt-4o",
+        "code": "OK",
+        "reason": "",
+        "caller": "",
+    }
     assert _value(metrics, "tokenwire_requests_total", **labels) == 1
     few = {"rpc": "Chat", "provider": "openai", "code": "OK"}
     assert _value(metrics, "tokenwire_request_duration_seconds_count", **few) == 1
