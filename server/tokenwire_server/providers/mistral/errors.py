@@ -26,6 +26,8 @@ _CODES: Final[Mapping[str, "Reason.ValueType"]] = {
 """Looked up by the error's `code`, then by its `type`."""
 
 _TOO_LONG: Final = "maximum context length"
+"""The one text that decides anything: Mistral says 3051 of every wrong argument, a prompt that is too long
+among them, and callers must be able to tell that one apart."""
 
 _PARAMS: Final[Mapping[str, str]] = {
     "max_tokens": "config.max_output_tokens",
