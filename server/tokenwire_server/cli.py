@@ -7,7 +7,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TypeVar
@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tokenwire.v1 import chat_pb2 as pb
+from tokenwire.v1 import common_pb2, embed_pb2
 
 if TYPE_CHECKING:  # loading them is what the commands put off
     from tokenwire_server.rpc.caller import CallFailure
@@ -135,11 +136,41 @@ def chat(
     response = _run(_chat(request, calling, _ignore if json else _write), target, FAILED)
     if json:
         typer.echo(MessageToJson(response, ensure_ascii=False))
-    for warning in response.warnings:
-        _note(": ".join(filter(None, ("warning", warning.field, warning.text))))
+    _show_warnings(response.warnings)
     reasons = {choice.finish_reason for choice in response.choices} - {pb.FINISH_REASON_STOP}
     for reason in sorted(reasons):
         _note(f"the answer ended with {pb.FinishReason.Name(reason)}")
+
+
+@app.command()
+def embed(
+    text: Annotated[list[str] | None, typer.Argument(help="Default: the lines of standard input.")] = None,
+    *,
+    model: Annotated[str, typer.Option(help="provider/model; default: the server's.")] = "",
+    target: Target = "127.0.0.1:50051",
+    timeout: Annotated[float, typer.Option(min=0.001, help="Seconds for all vectors.")] = 600.0,
+    dimensions: Annotated[
+        int | None, typer.Option(min=1, max=2**31 - 1, help="Length of the vectors; default: the model's.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the whole response as JSON instead.")] = False,
+) -> None:
+    """Turn texts into vectors; prints the length of each and its first numbers.
+
+    TOKENWIRE_TOKEN is the caller's token, where the server wants one.
+    """
+    texts = text or _prompt(None).removesuffix("\n").split("\n")
+    try:
+        request = embed_pb2.EmbedRequest(model=model, input=texts, dimensions=dimensions)
+    except ValueError:
+        _fail("the arguments are not UTF-8 text", UNUSABLE)
+    response = _run(_embed(request, (target, timeout, _token())), target, FAILED)
+    if json:
+        typer.echo(MessageToJson(response, ensure_ascii=False))
+    else:
+        for embedding in response.embeddings:
+            numbers = " ".join(f"{value:+.4f}" for value in embedding.values[:8])
+            typer.echo(f"{len(embedding.values)}: {numbers}{' …' if len(embedding.values) > 8 else ''}")
+    _show_warnings(response.warnings)
 
 
 @app.command()
@@ -266,6 +297,13 @@ async def _chat(request: pb.ChatRequest, calling: Calling, show: Callable[[str],
     return response
 
 
+async def _embed(request: embed_pb2.EmbedRequest, calling: Calling) -> embed_pb2.EmbedResponse:
+    from tokenwire_server.rpc.caller import caller  # noqa: PLC0415
+
+    async with caller(*calling) as server:
+        return await server.embed(request)
+
+
 async def _health(calling: Calling) -> str:
     from tokenwire_server.rpc.caller import caller  # noqa: PLC0415
 
@@ -323,6 +361,11 @@ def _write(text: str) -> None:
 
 def _ignore(text: str) -> None:
     pass
+
+
+def _show_warnings(warnings: Iterable[common_pb2.CallWarning]) -> None:
+    for warning in warnings:
+        _note(": ".join(filter(None, ("warning", warning.field, warning.text))))
 
 
 def _note(text: str) -> None:

@@ -22,6 +22,9 @@ from tokenwire_server.providers.jsontext import JsonObject, from_struct, loads
 _SIDE_BY_SIDE: Final = 4
 """Batches of one call that are under way at once: one call must not take a provider's rate limit alone."""
 
+_VECTOR_BYTES: Final = 64 * 1024
+"""Room for one vector in a reply: 3,000 numbers in JSON, four times as many in base64."""
+
 _VALUES: Final = bytes([pb.Embedding.VALUES_FIELD_NUMBER << 3 | 2])
 """Tag of the packed field `values`: its content is little-endian float32: what providers send."""
 
@@ -46,12 +49,13 @@ class Embedder:
     def __init__(self, name: str, form: EmbedFormat, exchanger: Exchanger, max_response_bytes: int) -> None:
         self._name = name
         self._form = form
+        self._max_inputs = max(1, min(form.max_inputs, max_response_bytes // _VECTOR_BYTES))
         self._exchanger = exchanger
         self._max_response_bytes = max_response_bytes
 
     async def embed(self, request: pb.EmbedRequest, call: Call) -> pb.EmbedResponse:
         """One vector for each input, in order. A batch that fails ends the others, and the call with them."""
-        batches = list(_batches(request.input, self._form))
+        batches = list(_batches(request.input, self._max_inputs, self._form.max_tokens))
         if len(batches) == 1:
             return await self._batch(request, batches[0], call)
         began, places = now(), asyncio.Semaphore(_SIDE_BY_SIDE)
@@ -85,11 +89,11 @@ def _first(failures: BaseExceptionGroup[GatewayError]) -> GatewayError:
     return first if isinstance(first, GatewayError) else _first(first)
 
 
-def _batches(inputs: Sequence[str], form: EmbedFormat) -> Iterator[Sequence[str]]:
+def _batches(inputs: Sequence[str], max_inputs: int, max_tokens: int) -> Iterator[Sequence[str]]:
     start = tokens = 0
     for index, text in enumerate(inputs):
         size = len(text.encode()) // BYTES_PER_TOKEN + 1
-        if index > start and (index - start == form.max_inputs or tokens + size > form.max_tokens):
+        if index > start and (index - start == max_inputs or tokens + size > max_tokens):
             yield inputs[start:index]
             start, tokens = index, 0
         tokens += size
@@ -131,9 +135,10 @@ def _decode(reply: object, count: int, request: pb.EmbedRequest) -> pb.EmbedResp
             embedding.packed = vector
         else:
             embedding.MergeFromString(_VALUES + _varint(len(vector)) + vector)
-    if usage := reply.get("usage"):
-        response.usage.input_tokens = usage["prompt_tokens"]
-        response.usage.total_tokens = usage.get("total_tokens") or usage["prompt_tokens"]
+    usage = reply.get("usage") or {}
+    if tokens := usage.get("prompt_tokens") or usage.get("total_tokens"):
+        response.usage.input_tokens = tokens
+        response.usage.total_tokens = usage.get("total_tokens") or tokens
         response.usage.source = common_pb2.TOKEN_SOURCE_PROVIDER
     return response
 

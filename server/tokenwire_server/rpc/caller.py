@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
 from tokenwire.v1 import chat_pb2 as pb
+from tokenwire.v1 import embed_pb2
 from tokenwire.v1.llm_service_pb2_grpc import LLMServiceStub
 
 OPTIONS: Final = (
@@ -61,6 +62,13 @@ class Caller:
             raise decode(error) from None
         if not complete:
             raise CallFailure(code="UNKNOWN", message="the stream ended without its `completed` event")
+
+    async def embed(self, request: embed_pb2.EmbedRequest) -> embed_pb2.EmbedResponse:
+        """The vectors."""
+        try:
+            return await self._llm.Embed(request, timeout=self._timeout, metadata=self._metadata)
+        except aio.AioRpcError as error:
+            raise decode(error) from None
 
     async def health(self) -> str:
         """What grpc.health.v1 says of the whole server: SERVING, NOT_SERVING, UNKNOWN."""

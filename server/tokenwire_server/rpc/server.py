@@ -36,6 +36,11 @@ OPTIONS: Final = (
 )
 
 
+_FLUSH: Final = 0.5
+"""Seconds for the last statuses to reach their callers, whose calls grpc would cut off otherwise. What is
+left then are watches on health, which never end by themselves."""
+
+
 class BindError(Exception):
     """A listener could not be opened; the text is its address."""
 
@@ -68,7 +73,7 @@ class Server:
         await self._health.enter_graceful_shutdown()
         stopping = asyncio.ensure_future(self._server.stop(grace + _MARGIN))
         await self._boundary.drain(grace)
-        await self._server.stop(None)  # what is left are watches on health, which never end
+        await self._server.stop(_FLUSH)
         await stopping
 
     def _bind(self, listen: str) -> str:
@@ -82,7 +87,7 @@ class Server:
     async def abort(self) -> None:
         """Ends what `stop` still waits for, or everything at once. May be called more than once."""
         await self._boundary.drain(0)
-        await self._server.stop(None)
+        await self._server.stop(_FLUSH)
 
     def in_flight(self) -> int:
         """RPCs of ours that are being handled."""

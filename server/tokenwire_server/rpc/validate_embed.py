@@ -24,4 +24,7 @@ def validate_embed(request: pb.EmbedRequest, limits: Server, unsupported: Unsupp
     if request.HasField("dimensions") and request.dimensions < 1:
         check.refuse("dimensions", "The value must be at least 1.")
     check.provider_options(request.provider_options)
+    for provider, options in request.provider_options.fields.items():
+        if "output_dtype" in options.struct_value.fields:
+            check.refuse(f"provider_options.{provider}.output_dtype", "Vectors are float32 here.")
     check.conclude(request, unsupported)
