@@ -5,11 +5,11 @@ from typing import Final
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
 from tokenwire.v1 import llm_service_pb2, llm_service_pb2_grpc
 from tokenwire_server.rpc.boundary import Boundary
+from tokenwire_server.rpc.health import Health
 from tokenwire_server.rpc.servicer import LLMServicer
 from tokenwire_server.settings import Server as ServerSettings
 
@@ -17,7 +17,7 @@ _SERVICE: Final = llm_service_pb2.DESCRIPTOR.services_by_name["LLMService"].full
 _SERVICES: Final = (_SERVICE, health.SERVICE_NAME)
 _MIB: Final = 1024 * 1024
 _MARGIN: Final = 5.0
-"""Seconds after which grpc ends what our own grace has not."""
+"""Seconds after our own grace until grpc cuts off what is left: last statuses need a moment to leave."""
 
 OPTIONS: Final = (
     # A second server on the same port is refused instead of sharing it in silence.
@@ -36,11 +36,6 @@ OPTIONS: Final = (
 )
 
 
-_FLUSH: Final = 0.5
-"""Seconds for the last statuses to reach their callers, whose calls grpc would cut off otherwise. What is
-left then are watches on health, which never end by themselves."""
-
-
 class BindError(Exception):
     """A listener could not be opened; the text is its address."""
 
@@ -51,7 +46,7 @@ class Server:
     def __init__(self, settings: ServerSettings, servicer: LLMServicer, boundary: Boundary) -> None:
         self._settings = settings
         self._boundary = boundary
-        self._health = HealthServicer()
+        self._health = Health()
         self._server = grpc.aio.server(interceptors=(boundary,), options=OPTIONS)
         llm_service_pb2_grpc.add_LLMServiceServicer_to_server(servicer, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -73,7 +68,7 @@ class Server:
         await self._health.enter_graceful_shutdown()
         stopping = asyncio.ensure_future(self._server.stop(grace + _MARGIN))
         await self._boundary.drain(grace)
-        await self._server.stop(_FLUSH)
+        self._health.end_watches()
         await stopping
 
     def _bind(self, listen: str) -> str:
@@ -87,7 +82,8 @@ class Server:
     async def abort(self) -> None:
         """Ends what `stop` still waits for, or everything at once. May be called more than once."""
         await self._boundary.drain(0)
-        await self._server.stop(_FLUSH)
+        self._health.end_watches()
+        await self._server.stop(_MARGIN)
 
     def in_flight(self) -> int:
         """RPCs of ours that are being handled."""
