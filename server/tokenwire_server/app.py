@@ -11,7 +11,6 @@ import structlog
 import uvloop
 from prometheus_client import start_http_server
 
-from tokenwire.v1 import common_pb2
 from tokenwire_server import catalog
 from tokenwire_server import demo as demonstration
 from tokenwire_server.auth import Tokens
@@ -28,15 +27,11 @@ from tokenwire_server.settings import KINDS, Auth, Settings, address
 from tokenwire_server.telemetry import logs
 from tokenwire_server.telemetry.metrics import Metrics
 from tokenwire_server.telemetry.observe import Observer
+from tokenwire_server.unsupported import MODES
 
 __all__ = ["StartError", "run", "serving"]
 
 _log: Final = structlog.get_logger()
-_UNSUPPORTED: Final = {
-    "reject": common_pb2.UNSUPPORTED_PARAMETERS_REJECT,
-    "drop": common_pb2.UNSUPPORTED_PARAMETERS_DROP,
-    "drop_sampling": common_pb2.UNSUPPORTED_PARAMETERS_DROP_SAMPLING,
-}
 
 
 def run(settings: Settings, *, demo: bool) -> int:
@@ -108,7 +103,7 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[Server, list[str]]]
                     settings.defaults.model,
                 ),
                 settings.server,
-                _UNSUPPORTED[settings.defaults.unsupported_parameters],
+                MODES[settings.defaults.unsupported_parameters],
             ),
             Boundary(
                 settings.server,

@@ -1,5 +1,6 @@
 """What happens to what cannot be honoured: refused by name, or left out by name."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from tokenwire.v1 import common_pb2 as pb
@@ -8,6 +9,13 @@ from tokenwire_server.errors import unsupported
 _SAMPLING: Final = frozenset(
     {"config.temperature", "config.top_p", "config.frequency_penalty", "config.presence_penalty"}
 )
+
+MODES: Final[Mapping[str, "pb.UnsupportedParameters.ValueType"]] = {
+    "reject": pb.UNSUPPORTED_PARAMETERS_REJECT,
+    "drop": pb.UNSUPPORTED_PARAMETERS_DROP,
+    "drop_sampling": pb.UNSUPPORTED_PARAMETERS_DROP_SAMPLING,
+}
+"""By the names that settings have for them."""
 
 
 class Unsupported:

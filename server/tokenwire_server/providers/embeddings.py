@@ -58,20 +58,22 @@ class Embedder:
         batches = list(_batches(request.input, self._max_inputs, self._form.max_tokens))
         if len(batches) == 1:
             return await self._batch(request, batches[0], call)
-        began, places = now(), asyncio.Semaphore(_SIDE_BY_SIDE)
+        began, waiting = now(), iter(enumerate(batches))
+        parts: dict[int, pb.EmbedResponse] = {}
 
-        async def placed(batch: Sequence[str]) -> pb.EmbedResponse:
-            async with places:
-                return await self._batch(request, batch, call)
+        async def work() -> None:
+            for place, batch in waiting:  # shared by all; one that fails takes no other batch
+                parts[place] = await self._batch(request, batch, call)
 
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(placed(batch)) for batch in batches]
+                for _ in batches[:_SIDE_BY_SIDE]:
+                    group.create_task(work())
         except* GatewayError as failures:
             raise _first(failures) from None
         finally:
             call.upstream_seconds = now() - began  # side by side, not one after the other
-        return _joined([task.result() for task in tasks])
+        return _joined([parts[place] for place in range(len(batches))])
 
     async def _batch(self, request: pb.EmbedRequest, inputs: Sequence[str], call: Call) -> pb.EmbedResponse:
         body = _body(request, inputs, call.target.model, self._name, self._form)

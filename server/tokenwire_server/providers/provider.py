@@ -31,6 +31,7 @@ from tokenwire_server.providers.jsontext import loads
 from tokenwire_server.providers.parameters import omissions
 from tokenwire_server.providers.sse import SseReader
 from tokenwire_server.settings import Provider
+from tokenwire_server.unsupported import MODES
 
 _EVENT_STREAM: Final = "text/event-stream"
 
@@ -96,6 +97,9 @@ class ProviderBackend:
 
     def _job(self, request: pb.ChatRequest, call: Call) -> Job:
         """Raises UNSUPPORTED_PARAMETER. A default that the model cannot take is left out in silence."""
+        own = self._settings.unsupported_parameters
+        if own and not request.unsupported_parameters:
+            call.unsupported.mode = MODES[own]
         row = self._catalog.find(self._settings.kind, call.target.model)
         omitted = omissions(request, self._codec.lacks, row, call.unsupported)
         defaults = self._defaults
