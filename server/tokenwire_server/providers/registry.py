@@ -24,7 +24,8 @@ from tokenwire_server.settings import Defaults as GlobalDefaults
 T = TypeVar("T")
 
 _OPENAI: Final = EmbedFormat("dimensions", "user", max_inputs=2048, max_tokens=200_000)
-"""OpenAI takes 2,048 inputs and 300,000 tokens a request; tokens are estimated here, hence the margin."""
+"""OpenAI takes 2,048 inputs and 300,000 tokens a request; tokens are estimated here, hence the margin. The
+cap on a reply's size allows fewer inputs, by default."""
 _MISTRAL: Final = EmbedFormat("output_dimension", "", max_inputs=512, max_tokens=10_000)
 """Mistral takes about 16,000 tokens a request (its error: "Too many tokens in batch. Max is 16384")."""
 
