@@ -107,6 +107,34 @@ async def test_the_demo_shows_a_sample_and_answers(tmp_path: Path) -> None:
             await running.end()
 
 
+@pytest.mark.parametrize("kind", ["openai", "mistral"])
+async def test_with_a_key_the_demo_is_the_provider_and_spends_nothing_by_itself(
+    simulator: Simulator, tmp_path: Path, kind: str
+) -> None:
+    environ = {
+        f"{kind.upper()}_API_KEY": KEY,
+        f"{kind.upper()}_BASE_URL": simulator.urls[kind],
+        "TOKENWIRE_SERVER__LISTEN": "127.0.0.1:0",
+        "TOKENWIRE_METRICS__LISTEN": "off",
+    }
+    model = {"openai": "openai/gpt-4o-mini", "mistral": "mistral/mistral-small-latest"}[kind]
+    running = await spawn(tmp_path, "serve", "--demo", environ=environ)
+    try:
+        (address,) = (await running.line("serving"))["listen"]
+        assert not simulator.received
+        async with aio.insecure_channel(address, options=CHANNEL) as channel:
+            reply = await LLMServiceStub(channel).Chat(ask(model=model), timeout=SECONDS)
+        assert reply.provider == kind
+        (received,) = simulator.received
+        assert received.headers["authorization"] == f"Bearer {KEY}"
+        running.process.terminate()
+        assert await running.end() == 0
+    finally:
+        if running.process.returncode is None:
+            running.process.kill()
+            await running.end()
+
+
 async def test_the_environment_of_sdks_does_not_leak(simulator: Simulator, tmp_path: Path) -> None:
     elsewhere = f"http://{_free()}/v1"
     ambient = {
