@@ -13,6 +13,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from support.gateway import SECONDS, Gateway
+from support.process import forking
 from support.status import failure
 
 from tokenwire.v1 import health_pb2 as our_health_pb2
@@ -118,9 +119,10 @@ def _grpcurl() -> str:
 
 
 async def _run(*command: str) -> tuple[int, str]:
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
+    with forking():
+        process = await asyncio.create_subprocess_exec(
+            *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
     async with asyncio.timeout(SECONDS):
         output, _ = await process.communicate()
     return process.returncode or 0, output.decode()

@@ -1,10 +1,11 @@
 """The real `tokenwire serve`, as a process of its own."""
 
 import asyncio
+import gc
 import json
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,24 +58,38 @@ class Running:
             return await self.process.wait()
 
 
+@contextmanager
+def forking() -> Iterator[None]:
+    """Around the start of a process under uvloop, whose child runs Python before it becomes another program.
+
+    A collection there would wait for ever for grpc's threads, which a child does not have.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 async def spawn(
     place: Path, *arguments: str, environ: Mapping[str, str] | None = None, production: bool = True
 ) -> Running:
     """Starts `tokenwire` in a folder, with no other environment than this."""
     variables = {"ENVIRONMENT": "production"} if production else {}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-W",
-        "error",
-        "-m",
-        "tokenwire_server",
-        *arguments,
-        cwd=place,
-        env={"PYTHONPATH": ":".join(sys.path), **variables, **(environ or {})},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    with forking():
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-W",
+            "error",
+            "-m",
+            "tokenwire_server",
+            *arguments,
+            cwd=place,
+            env={"PYTHONPATH": ":".join(sys.path), **variables, **(environ or {})},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
     return Running(process)
 
 
