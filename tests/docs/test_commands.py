@@ -17,6 +17,14 @@ SHOWN_ELSEWHERE = {
     "make test": "runs this suite",
     "make bench": "minutes long; its quick form is a test of its own",
 }
+SHOWN = {
+    "LLMService/ChatStream": ('"started"', '"completed"'),
+    "LLMService/Chat": ('"finish_reason"', '"usage"'),
+    "LLMService/Embed": ('"embeddings"', '"dimensions"'),
+    "-format-error": ('"reason": "INVALID_REQUEST"', '"field": "config.temperature"', '"request_id"'),
+    "tokenwire chat": ("This is the Tokenwire simulator",),
+}
+"""What a command that holds the key must print; a failing one is told from a server that is not there."""
 PORTS = re.compile(r"127\.0\.0\.1:(50051|9464|8081)|--port (8081)")
 
 
@@ -119,4 +127,8 @@ def test_documented_command_runs(block: Block, command: str, ports: dict[str, st
         check=False,
     )
     assert (done.returncode != 0) == (block.info == "sh fails"), done.stderr
-    assert done.stdout.strip() or done.stderr.strip()
+    printed = done.stdout + done.stderr
+    assert printed.strip()
+    kind = "-format-error" if block.info == "sh fails" else next((key for key in SHOWN if key in command), "")
+    for text in SHOWN.get(kind, ()):
+        assert text in printed

@@ -150,3 +150,15 @@ async def test_grpcurl_chats(gateway: Gateway) -> None:
     assert code == 0, output
     assert '"text": "Salut !"' in output
     assert '"completed"' in output
+
+
+@pytest.mark.parametrize("method", ["Chat", "ChatStream"])
+async def test_grpcurl_shows_reason_field_and_request_id_of_bad_input(gateway: Gateway, method: str) -> None:
+    payload = '{"messages":[{"role":"ROLE_USER","text":"Hello"}],"config":{"temperature":9}}'
+    options = ("-plaintext", "-format-error", "-H", "x-request-id: mine-1", "-d", payload)
+    code, output = await _run(_grpcurl(), *options, gateway.address, f"{SERVICE}/{method}")
+    assert code != 0
+    assert '"reason": "INVALID_REQUEST"' in output
+    assert '"field": "config.temperature"' in output
+    assert '"request_id": "mine-1"' in output
+    assert "(config.temperature) [mine-1]" in output
