@@ -50,6 +50,10 @@ class Unsupported:
         text = "It was made by another provider, and means nothing to this one."
         self._warn(pb.WARNING_CODE_PROVIDER_STATE_DROPPED, path, text)
 
+    def ended_model(self, text: str) -> None:
+        """The provider has ended the model; it is asked all the same."""
+        self._warn(pb.WARNING_CODE_MODEL_DEPRECATED, "model", text)
+
     def _refuse_unless_dropped(self, path: str, text: str) -> None:
         match self.mode:
             case pb.UNSUPPORTED_PARAMETERS_DROP:

@@ -1,18 +1,22 @@
 """The documentation as data: fenced blocks, and the parts that are made from code."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from google.rpc.code_pb2 import Code
+from typer.core import TyperGroup
+from typer.main import get_command
+from typer.testing import CliRunner
 
 from tokenwire.v1.errors_pb2 import ErrorReason
+from tokenwire_server.cli import app
 from tokenwire_server.errors import TABLE, Retry
 from tokenwire_server.simulator import MARKERS, NOT_SIMULATED
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 _FENCE = re.compile(r"^```(.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 _RETRY = {
@@ -52,10 +56,28 @@ def variables(text: str) -> dict[str, str]:
 def made_from_code() -> Mapping[str, str]:
     """Name of each such part → what must stand between its markers."""
     return {
+        "cli": "".join(_help(name) for name in _commands("tokenwire", get_command(app))),
         "errors": _error_table(),
         "markers": "".join(f"- `{marker}`: {text}\n" for marker, text in MARKERS.items()),
         "not-simulated": "".join(f"- {name}: {text}\n" for name, text in NOT_SIMULATED.items()),
     }
+
+
+def _commands(name: str, command: object) -> Iterator[str]:
+    """Every command as it is typed, those of a group after it."""
+    yield name
+    if isinstance(command, TyperGroup):
+        for inner, subcommand in command.commands.items():
+            yield from _commands(f"{name} {inner}", subcommand)
+
+
+def _help(command: str) -> str:
+    """A command's own help."""
+    arguments = [*command.split()[1:], "--help"]
+    done = CliRunner().invoke(app, arguments, prog_name="tokenwire", terminal_width=100)
+    assert done.exit_code == 0
+    shown = "\n".join(line.rstrip() for line in done.stdout.strip().splitlines())
+    return f"## {command}\n\n```text\n{shown}\n```\n\n"
 
 
 def _error_table() -> str:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -13,13 +13,17 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
 from tokenwire.v1 import chat_pb2 as pb
-from tokenwire.v1 import embed_pb2
+from tokenwire.v1 import embed_pb2, models_pb2, tokens_pb2
+from tokenwire.v1 import health_pb2 as tokenwire_health_pb2
 from tokenwire.v1.llm_service_pb2_grpc import LLMServiceStub
 
 OPTIONS: Final = (
     ("grpc.max_receive_message_length", 64 * 1024 * 1024),
     ("grpc.enable_http_proxy", 0),  # a proxy meant for the web would be asked for 127.0.0.1 too
 )
+
+Request = TypeVar("Request", bound=Message)
+Response = TypeVar("Response", bound=Message)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,10 +69,19 @@ class Caller:
 
     async def embed(self, request: embed_pb2.EmbedRequest) -> embed_pb2.EmbedResponse:
         """The vectors."""
-        try:
-            return await self._llm.Embed(request, timeout=self._timeout, metadata=self._metadata)
-        except aio.AioRpcError as error:
-            raise decode(error) from None
+        return await self._answer(self._llm.Embed, request)
+
+    async def count_tokens(self, request: tokens_pb2.CountTokensRequest) -> tokens_pb2.CountTokensResponse:
+        """How many tokens a request has."""
+        return await self._answer(self._llm.CountTokens, request)
+
+    async def list_models(self, request: models_pb2.ListModelsRequest) -> models_pb2.ListModelsResponse:
+        """One page of models."""
+        return await self._answer(self._llm.ListModels, request)
+
+    async def health_report(self) -> tokenwire_health_pb2.HealthResponse:
+        """What the server says of itself and of its providers; to a caller without a token, less."""
+        return await self._answer(self._llm.Health, tokenwire_health_pb2.HealthRequest())
 
     async def health(self) -> str:
         """What grpc.health.v1 says of the whole server: SERVING, NOT_SERVING, UNKNOWN."""
@@ -79,6 +92,14 @@ class Caller:
         except aio.AioRpcError as error:
             raise decode(error) from None
         return health_pb2.HealthCheckResponse.ServingStatus.Name(reply.status)
+
+    async def _answer(
+        self, method: "aio.UnaryUnaryMultiCallable[Request, Response]", request: Request
+    ) -> Response:
+        try:
+            return await method(request, timeout=self._timeout, metadata=self._metadata)
+        except aio.AioRpcError as error:
+            raise decode(error) from None
 
 
 @asynccontextmanager

@@ -61,8 +61,10 @@ class _TokenSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TokenSour
     """Nothing is known; the counts are 0."""
     TOKEN_SOURCE_PROVIDER: _TokenSource.ValueType  # 1
     """The provider reported it."""
+    TOKEN_SOURCE_TOKENIZER: _TokenSource.ValueType  # 2
+    """Counted here with the model's tokenizer."""
     TOKEN_SOURCE_ESTIMATED: _TokenSource.ValueType  # 3
-    """Estimated here from the length of the texts, because the provider said nothing."""
+    """Estimated here from the length of the texts."""
 
 class TokenSource(_TokenSource, metaclass=_TokenSourceEnumTypeWrapper):
     """Where a token count comes from."""
@@ -71,8 +73,10 @@ TOKEN_SOURCE_UNSPECIFIED: TokenSource.ValueType  # 0
 """Nothing is known; the counts are 0."""
 TOKEN_SOURCE_PROVIDER: TokenSource.ValueType  # 1
 """The provider reported it."""
+TOKEN_SOURCE_TOKENIZER: TokenSource.ValueType  # 2
+"""Counted here with the model's tokenizer."""
 TOKEN_SOURCE_ESTIMATED: TokenSource.ValueType  # 3
-"""Estimated here from the length of the texts, because the provider said nothing."""
+"""Estimated here from the length of the texts."""
 Global___TokenSource: _TypeAlias = TokenSource  # noqa: Y015
 
 class _WarningCode:
@@ -87,6 +91,8 @@ class _WarningCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WarningCo
     """A parameter of the request was left out."""
     WARNING_CODE_PROVIDER_STATE_DROPPED: _WarningCode.ValueType  # 2
     """What a part of the request holds for another provider was left out."""
+    WARNING_CODE_MODEL_DEPRECATED: _WarningCode.ValueType  # 4
+    """The provider has ended the model, or said that it would by now. `field` is `model`."""
     WARNING_CODE_PART_DROPPED: _WarningCode.ValueType  # 5
     """A content part of the request was left out."""
 
@@ -99,6 +105,8 @@ WARNING_CODE_PARAMETER_DROPPED: WarningCode.ValueType  # 1
 """A parameter of the request was left out."""
 WARNING_CODE_PROVIDER_STATE_DROPPED: WarningCode.ValueType  # 2
 """What a part of the request holds for another provider was left out."""
+WARNING_CODE_MODEL_DEPRECATED: WarningCode.ValueType  # 4
+"""The provider has ended the model, or said that it would by now. `field` is `model`."""
 WARNING_CODE_PART_DROPPED: WarningCode.ValueType  # 5
 """A content part of the request was left out."""
 Global___WarningCode: _TypeAlias = WarningCode  # noqa: Y015
@@ -115,6 +123,7 @@ class Usage(_message.Message):
     CACHED_INPUT_TOKENS_FIELD_NUMBER: _builtins.int
     REASONING_TOKENS_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    COST_NANO_USD_FIELD_NUMBER: _builtins.int
     CACHE_WRITE_INPUT_TOKENS_FIELD_NUMBER: _builtins.int
     input_tokens: _builtins.int
     """Tokens of the request, cached ones included."""
@@ -128,6 +137,10 @@ class Usage(_message.Message):
     """Those of `output_tokens` that were spent on reasoning."""
     source: Global___TokenSource.ValueType
     """Where the counts come from."""
+    cost_nano_usd: _builtins.int
+    """What it costs by the list prices of the model, in billionths of a US dollar, estimated where the counts
+    are; absent = not known.
+    """
     cache_write_input_tokens: _builtins.int
     """Those of `input_tokens` that the provider wrote to its prompt cache."""
     def __init__(
@@ -139,13 +152,16 @@ class Usage(_message.Message):
         cached_input_tokens: _builtins.int = ...,
         reasoning_tokens: _builtins.int = ...,
         source: Global___TokenSource.ValueType = ...,
+        cost_nano_usd: _builtins.int | None = ...,
         cache_write_input_tokens: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cost_nano_usd", b"_cost_nano_usd", "cost_nano_usd", b"cost_nano_usd"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_write_input_tokens", b"cache_write_input_tokens", "cached_input_tokens", b"cached_input_tokens", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "reasoning_tokens", b"reasoning_tokens", "source", b"source", "total_tokens", b"total_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost_nano_usd", b"_cost_nano_usd", "cache_write_input_tokens", b"cache_write_input_tokens", "cached_input_tokens", b"cached_input_tokens", "cost_nano_usd", b"cost_nano_usd", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "reasoning_tokens", b"reasoning_tokens", "source", b"source", "total_tokens", b"total_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__cost_nano_usd: _TypeAlias = _typing.Literal["cost_nano_usd"]  # noqa: Y015
+    _WhichOneofArgType__cost_nano_usd: _TypeAlias = _typing.Literal["_cost_nano_usd", b"_cost_nano_usd"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_nano_usd) -> _WhichOneofReturnType__cost_nano_usd | None: ...
 
 Global___Usage: _TypeAlias = Usage  # noqa: Y015
 

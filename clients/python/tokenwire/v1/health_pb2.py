@@ -22,9 +22,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from tokenwire.v1 import errors_pb2 as tokenwire_dot_v1_dot_errors__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19tokenwire/v1/health.proto\x12\x0ctokenwire.v1\"\x0f\n\rHealthRequest\"\x10\n\x0eHealthResponseBT\n\x10\x64\x65v.tokenwire.v1B\x0bHealthProtoP\x01Z1tokenwire.dev/clients/go/tokenwire/v1;tokenwirev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19tokenwire/v1/health.proto\x12\x0ctokenwire.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19tokenwire/v1/errors.proto\"\x0f\n\rHealthRequest\"\xcf\x01\n\x0eHealthResponse\x12*\n\x06status\x18\x01 \x01(\x0e\x32\x1a.tokenwire.v1.HealthStatus\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x13\n\x0b\x63onfig_hash\x18\x03 \x01(\t\x12)\n\x06uptime\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\tproviders\x18\x05 \x03(\x0b\x32\x1c.tokenwire.v1.ProviderHealth\x12\x0f\n\x07service\x18\x06 \x01(\t\"\xd2\x01\n\x0eProviderHealth\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x12\n\nconfigured\x18\x03 \x01(\x08\x12*\n\x05state\x18\x04 \x01(\x0e\x32\x1b.tokenwire.v1.ProviderState\x12\x34\n\x11last_error_reason\x18\x05 \x01(\x0e\x32\x19.tokenwire.v1.ErrorReason\x12.\n\ncheck_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x83\x01\n\x0cHealthStatus\x12\x1d\n\x19HEALTH_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15HEALTH_STATUS_SERVING\x10\x01\x12\x1a\n\x16HEALTH_STATUS_DEGRADED\x10\x02\x12\x1d\n\x19HEALTH_STATUS_NOT_SERVING\x10\x03*\xab\x01\n\rProviderState\x12\x1e\n\x1aPROVIDER_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11PROVIDER_STATE_OK\x10\x01\x12\x1a\n\x16PROVIDER_STATE_FAILING\x10\x02\x12\x1f\n\x1bPROVIDER_STATE_CIRCUIT_OPEN\x10\x03\x12&\n\"PROVIDER_STATE_CREDENTIALS_INVALID\x10\x04\x42T\n\x10\x64\x65v.tokenwire.v1B\x0bHealthProtoP\x01Z1tokenwire.dev/clients/go/tokenwire/v1;tokenwirev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,8 +35,14 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tokenwire.v1.health_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\020dev.tokenwire.v1B\013HealthProtoP\001Z1tokenwire.dev/clients/go/tokenwire/v1;tokenwirev1'
-  _globals['_HEALTHREQUEST']._serialized_start=43
-  _globals['_HEALTHREQUEST']._serialized_end=58
-  _globals['_HEALTHRESPONSE']._serialized_start=60
-  _globals['_HEALTHRESPONSE']._serialized_end=76
+  _globals['_HEALTHSTATUS']._serialized_start=576
+  _globals['_HEALTHSTATUS']._serialized_end=707
+  _globals['_PROVIDERSTATE']._serialized_start=710
+  _globals['_PROVIDERSTATE']._serialized_end=881
+  _globals['_HEALTHREQUEST']._serialized_start=135
+  _globals['_HEALTHREQUEST']._serialized_end=150
+  _globals['_HEALTHRESPONSE']._serialized_start=153
+  _globals['_HEALTHRESPONSE']._serialized_end=360
+  _globals['_PROVIDERHEALTH']._serialized_start=363
+  _globals['_PROVIDERHEALTH']._serialized_end=573
 # @@protoc_insertion_point(module_scope)

@@ -3,8 +3,14 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from tokenwire.v1 import errors_pb2 as _errors_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -16,9 +22,69 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _HealthStatus:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _HealthStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HealthStatus.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    HEALTH_STATUS_UNSPECIFIED: _HealthStatus.ValueType  # 0
+    """Never sent."""
+    HEALTH_STATUS_SERVING: _HealthStatus.ValueType  # 1
+    """It does, and nothing is wrong with the providers that were used."""
+    HEALTH_STATUS_DEGRADED: _HealthStatus.ValueType  # 2
+    """It does, and some provider fails."""
+    HEALTH_STATUS_NOT_SERVING: _HealthStatus.ValueType  # 3
+    """It takes no calls: it is stopping, or no provider can be used at all."""
+
+class HealthStatus(_HealthStatus, metaclass=_HealthStatusEnumTypeWrapper):
+    """Whether the gateway serves."""
+
+HEALTH_STATUS_UNSPECIFIED: HealthStatus.ValueType  # 0
+"""Never sent."""
+HEALTH_STATUS_SERVING: HealthStatus.ValueType  # 1
+"""It does, and nothing is wrong with the providers that were used."""
+HEALTH_STATUS_DEGRADED: HealthStatus.ValueType  # 2
+"""It does, and some provider fails."""
+HEALTH_STATUS_NOT_SERVING: HealthStatus.ValueType  # 3
+"""It takes no calls: it is stopping, or no provider can be used at all."""
+Global___HealthStatus: _TypeAlias = HealthStatus  # noqa: Y015
+
+class _ProviderState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ProviderStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ProviderState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PROVIDER_STATE_UNSPECIFIED: _ProviderState.ValueType  # 0
+    """It was not used lately."""
+    PROVIDER_STATE_OK: _ProviderState.ValueType  # 1
+    """It answers."""
+    PROVIDER_STATE_FAILING: _ProviderState.ValueType  # 2
+    """It does not answer, or not in its protocol."""
+    PROVIDER_STATE_CIRCUIT_OPEN: _ProviderState.ValueType  # 3
+    """It is not asked for now, because it failed too often."""
+    PROVIDER_STATE_CREDENTIALS_INVALID: _ProviderState.ValueType  # 4
+    """It refuses the gateway's key."""
+
+class ProviderState(_ProviderState, metaclass=_ProviderStateEnumTypeWrapper):
+    """What recent calls saw of a provider."""
+
+PROVIDER_STATE_UNSPECIFIED: ProviderState.ValueType  # 0
+"""It was not used lately."""
+PROVIDER_STATE_OK: ProviderState.ValueType  # 1
+"""It answers."""
+PROVIDER_STATE_FAILING: ProviderState.ValueType  # 2
+"""It does not answer, or not in its protocol."""
+PROVIDER_STATE_CIRCUIT_OPEN: ProviderState.ValueType  # 3
+"""It is not asked for now, because it failed too often."""
+PROVIDER_STATE_CREDENTIALS_INVALID: ProviderState.ValueType  # 4
+"""It refuses the gateway's key."""
+Global___ProviderState: _TypeAlias = ProviderState  # noqa: Y015
+
 @_typing.final
 class HealthRequest(_message.Message):
-    """Request of Health. Its fields arrive together with the method."""
+    """Request of Health."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -35,17 +101,90 @@ Global___HealthRequest: _TypeAlias = HealthRequest  # noqa: Y015
 
 @_typing.final
 class HealthResponse(_message.Message):
-    """Response of Health. Its fields arrive together with the method."""
+    """The gateway's state. A caller without a token, where the server asks for one, is told `status` alone."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    STATUS_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    CONFIG_HASH_FIELD_NUMBER: _builtins.int
+    UPTIME_FIELD_NUMBER: _builtins.int
+    PROVIDERS_FIELD_NUMBER: _builtins.int
+    SERVICE_FIELD_NUMBER: _builtins.int
+    status: Global___HealthStatus.ValueType
+    """Whether the gateway serves."""
+    version: _builtins.str
+    """Its version."""
+    config_hash: _builtins.str
+    """Hash of its settings without secrets: replicas that are configured alike have the same."""
+    service: _builtins.str
+    """Name of the service: "tokenwire"."""
+    @_builtins.property
+    def uptime(self) -> _duration_pb2.Duration:
+        """Since the server started."""
+
+    @_builtins.property
+    def providers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProviderHealth]:
+        """The providers, in the order of their names."""
+
     def __init__(
         self,
+        *,
+        status: Global___HealthStatus.ValueType = ...,
+        version: _builtins.str = ...,
+        config_hash: _builtins.str = ...,
+        uptime: _duration_pb2.Duration | None = ...,
+        providers: _abc.Iterable[Global___ProviderHealth] | None = ...,
+        service: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["uptime", b"uptime"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config_hash", b"config_hash", "providers", b"providers", "service", b"service", "status", b"status", "uptime", b"uptime", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___HealthResponse: _TypeAlias = HealthResponse  # noqa: Y015
+
+@_typing.final
+class ProviderHealth(_message.Message):
+    """What is known of one provider. Nothing is asked for it: it is what calls saw."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    CONFIGURED_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    LAST_ERROR_REASON_FIELD_NUMBER: _builtins.int
+    CHECK_TIME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name in the settings."""
+    kind: _builtins.str
+    """Its kind in the settings: openai, mistral, openai_compatible."""
+    configured: _builtins.bool
+    """Whether the server's settings have it; openai and mistral are listed either way."""
+    state: Global___ProviderState.ValueType
+    """What recent calls saw."""
+    last_error_reason: _errors_pb2.ErrorReason.ValueType
+    """Why the last call that failed did so; unspecified = none has."""
+    @_builtins.property
+    def check_time(self) -> _timestamp_pb2.Timestamp:
+        """When a call last told something of it; absent = it was not used yet."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        configured: _builtins.bool = ...,
+        state: Global___ProviderState.ValueType = ...,
+        last_error_reason: _errors_pb2.ErrorReason.ValueType = ...,
+        check_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["check_time", b"check_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check_time", b"check_time", "configured", b"configured", "kind", b"kind", "last_error_reason", b"last_error_reason", "name", b"name", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProviderHealth: _TypeAlias = ProviderHealth  # noqa: Y015

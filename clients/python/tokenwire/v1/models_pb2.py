@@ -22,9 +22,10 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19tokenwire/v1/models.proto\x12\x0ctokenwire.v1\"\x13\n\x11ListModelsRequest\"\x14\n\x12ListModelsResponseBT\n\x10\x64\x65v.tokenwire.v1B\x0bModelsProtoP\x01Z1tokenwire.dev/clients/go/tokenwire/v1;tokenwirev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19tokenwire/v1/models.proto\x12\x0ctokenwire.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"L\n\x11ListModelsRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"g\n\x12ListModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.tokenwire.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x13\n\x0bunreachable\x18\x03 \x03(\t\"\xc9\x03\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x10\n\x08provider\x18\x03 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12\x0f\n\x07\x61liases\x18\x06 \x03(\t\x12\x16\n\x0e\x63ontext_window\x18\x07 \x01(\x05\x12\x19\n\x11max_output_tokens\x18\x08 \x01(\x05\x12\x33\n\x0c\x63\x61pabilities\x18\t \x03(\x0e\x32\x1d.tokenwire.v1.ModelCapability\x12\x30\n\x10input_modalities\x18\n \x03(\x0e\x32\x16.tokenwire.v1.Modality\x12\x19\n\x11reasoning_efforts\x18\x0b \x03(\t\x12)\n\x06prices\x18\x0c \x01(\x0b\x32\x19.tokenwire.v1.ModelPrices\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x64\x65precate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0breplacement\x18\x0f \x01(\t\"\xcd\x01\n\x0bModelPrices\x12\x16\n\tinput_usd\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x1d\n\x10\x63\x61\x63hed_input_usd\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x17\n\noutput_usd\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\"\n\x15\x63\x61\x63he_write_input_usd\x18\x04 \x01(\x01H\x03\x88\x01\x01\x42\x0c\n\n_input_usdB\x13\n\x11_cached_input_usdB\r\n\x0b_output_usdB\x18\n\x16_cache_write_input_usd*\xa5\x02\n\x0fModelCapability\x12 \n\x1cMODEL_CAPABILITY_UNSPECIFIED\x10\x00\x12\x19\n\x15MODEL_CAPABILITY_CHAT\x10\x01\x12\x1f\n\x1bMODEL_CAPABILITY_EMBEDDINGS\x10\x02\x12\x1a\n\x16MODEL_CAPABILITY_TOOLS\x10\x03\x12 \n\x1cMODEL_CAPABILITY_JSON_SCHEMA\x10\x04\x12\x1e\n\x1aMODEL_CAPABILITY_REASONING\x10\x05\x12\x1d\n\x19MODEL_CAPABILITY_LOGPROBS\x10\x06\x12\x1b\n\x17MODEL_CAPABILITY_VISION\x10\x07\x12\x1a\n\x16MODEL_CAPABILITY_AUDIO\x10\x08*r\n\x08Modality\x12\x18\n\x14MODALITY_UNSPECIFIED\x10\x00\x12\x11\n\rMODALITY_TEXT\x10\x01\x12\x12\n\x0eMODALITY_IMAGE\x10\x02\x12\x12\n\x0eMODALITY_AUDIO\x10\x03\x12\x11\n\rMODALITY_FILE\x10\x04\x42T\n\x10\x64\x65v.tokenwire.v1B\x0bModelsProtoP\x01Z1tokenwire.dev/clients/go/tokenwire/v1;tokenwirev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,8 +33,16 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tokenwire.v1.models_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\020dev.tokenwire.v1B\013ModelsProtoP\001Z1tokenwire.dev/clients/go/tokenwire/v1;tokenwirev1'
-  _globals['_LISTMODELSREQUEST']._serialized_start=43
-  _globals['_LISTMODELSREQUEST']._serialized_end=62
-  _globals['_LISTMODELSRESPONSE']._serialized_start=64
-  _globals['_LISTMODELSRESPONSE']._serialized_end=84
+  _globals['_MODELCAPABILITY']._serialized_start=928
+  _globals['_MODELCAPABILITY']._serialized_end=1221
+  _globals['_MODALITY']._serialized_start=1223
+  _globals['_MODALITY']._serialized_end=1337
+  _globals['_LISTMODELSREQUEST']._serialized_start=76
+  _globals['_LISTMODELSREQUEST']._serialized_end=152
+  _globals['_LISTMODELSRESPONSE']._serialized_start=154
+  _globals['_LISTMODELSRESPONSE']._serialized_end=257
+  _globals['_MODEL']._serialized_start=260
+  _globals['_MODEL']._serialized_end=717
+  _globals['_MODELPRICES']._serialized_start=720
+  _globals['_MODELPRICES']._serialized_end=925
 # @@protoc_insertion_point(module_scope)

@@ -3,8 +3,12 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -16,18 +20,111 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _ModelCapability:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ModelCapabilityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ModelCapability.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    MODEL_CAPABILITY_UNSPECIFIED: _ModelCapability.ValueType  # 0
+    """Never sent."""
+    MODEL_CAPABILITY_CHAT: _ModelCapability.ValueType  # 1
+    """Answers conversations: Chat and ChatStream."""
+    MODEL_CAPABILITY_EMBEDDINGS: _ModelCapability.ValueType  # 2
+    """Turns texts into vectors: Embed."""
+    MODEL_CAPABILITY_TOOLS: _ModelCapability.ValueType  # 3
+    """Calls the tools that it is offered."""
+    MODEL_CAPABILITY_JSON_SCHEMA: _ModelCapability.ValueType  # 4
+    """Answers in the form of a JSON schema."""
+    MODEL_CAPABILITY_REASONING: _ModelCapability.ValueType  # 5
+    """Reasons before it answers."""
+    MODEL_CAPABILITY_LOGPROBS: _ModelCapability.ValueType  # 6
+    """Tells the probabilities of its tokens."""
+    MODEL_CAPABILITY_VISION: _ModelCapability.ValueType  # 7
+    """Sees images."""
+    MODEL_CAPABILITY_AUDIO: _ModelCapability.ValueType  # 8
+    """Hears audio."""
+
+class ModelCapability(_ModelCapability, metaclass=_ModelCapabilityEnumTypeWrapper):
+    """What a model can do, as far as the server knows."""
+
+MODEL_CAPABILITY_UNSPECIFIED: ModelCapability.ValueType  # 0
+"""Never sent."""
+MODEL_CAPABILITY_CHAT: ModelCapability.ValueType  # 1
+"""Answers conversations: Chat and ChatStream."""
+MODEL_CAPABILITY_EMBEDDINGS: ModelCapability.ValueType  # 2
+"""Turns texts into vectors: Embed."""
+MODEL_CAPABILITY_TOOLS: ModelCapability.ValueType  # 3
+"""Calls the tools that it is offered."""
+MODEL_CAPABILITY_JSON_SCHEMA: ModelCapability.ValueType  # 4
+"""Answers in the form of a JSON schema."""
+MODEL_CAPABILITY_REASONING: ModelCapability.ValueType  # 5
+"""Reasons before it answers."""
+MODEL_CAPABILITY_LOGPROBS: ModelCapability.ValueType  # 6
+"""Tells the probabilities of its tokens."""
+MODEL_CAPABILITY_VISION: ModelCapability.ValueType  # 7
+"""Sees images."""
+MODEL_CAPABILITY_AUDIO: ModelCapability.ValueType  # 8
+"""Hears audio."""
+Global___ModelCapability: _TypeAlias = ModelCapability  # noqa: Y015
+
+class _Modality:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ModalityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Modality.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    MODALITY_UNSPECIFIED: _Modality.ValueType  # 0
+    """Never sent."""
+    MODALITY_TEXT: _Modality.ValueType  # 1
+    """Text."""
+    MODALITY_IMAGE: _Modality.ValueType  # 2
+    """Images."""
+    MODALITY_AUDIO: _Modality.ValueType  # 3
+    """Audio."""
+    MODALITY_FILE: _Modality.ValueType  # 4
+    """Files, such as PDF documents."""
+
+class Modality(_Modality, metaclass=_ModalityEnumTypeWrapper):
+    """A kind of input."""
+
+MODALITY_UNSPECIFIED: Modality.ValueType  # 0
+"""Never sent."""
+MODALITY_TEXT: Modality.ValueType  # 1
+"""Text."""
+MODALITY_IMAGE: Modality.ValueType  # 2
+"""Images."""
+MODALITY_AUDIO: Modality.ValueType  # 3
+"""Audio."""
+MODALITY_FILE: Modality.ValueType  # 4
+"""Files, such as PDF documents."""
+Global___Modality: _TypeAlias = Modality  # noqa: Y015
+
 @_typing.final
 class ListModelsRequest(_message.Message):
-    """Request of ListModels. Its fields arrive together with the method."""
+    """Which models to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    """Only those of this provider, by its name in the server's settings; empty = of all."""
+    page_size: _builtins.int
+    """Most models of one response, up to 1,000; 0 = 100."""
+    page_token: _builtins.str
+    """`next_page_token` of the response before, whose other fields must be the same; empty = the first page."""
     def __init__(
         self,
+        *,
+        provider: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "provider", b"provider"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -35,17 +132,175 @@ Global___ListModelsRequest: _TypeAlias = ListModelsRequest  # noqa: Y015
 
 @_typing.final
 class ListModelsResponse(_message.Message):
-    """Response of ListModels. Its fields arrive together with the method."""
+    """A page of models, in the order of their names."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    MODELS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    UNREACHABLE_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Where the next page begins; empty = this is the last one."""
+    @_builtins.property
+    def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___Model]:
+        """The models."""
+
+    @_builtins.property
+    def unreachable(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of providers that could not be asked. What they said the last time, if anything, is listed."""
+
     def __init__(
         self,
+        *,
+        models: _abc.Iterable[Global___Model] | None = ...,
+        next_page_token: _builtins.str = ...,
+        unreachable: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["models", b"models", "next_page_token", b"next_page_token", "unreachable", b"unreachable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListModelsResponse: _TypeAlias = ListModelsResponse  # noqa: Y015
+
+@_typing.final
+class Model(_message.Message):
+    """A model of a configured provider. What is not known of it is absent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    ALIASES_FIELD_NUMBER: _builtins.int
+    CONTEXT_WINDOW_FIELD_NUMBER: _builtins.int
+    MAX_OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    CAPABILITIES_FIELD_NUMBER: _builtins.int
+    INPUT_MODALITIES_FIELD_NUMBER: _builtins.int
+    REASONING_EFFORTS_FIELD_NUMBER: _builtins.int
+    PRICES_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    DEPRECATE_TIME_FIELD_NUMBER: _builtins.int
+    REPLACEMENT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`provider/id`: what `ChatRequest.model` takes."""
+    id: _builtins.str
+    """The provider's name for it."""
+    provider: _builtins.str
+    """The provider's name in the server's settings."""
+    display_name: _builtins.str
+    """A name for people."""
+    description: _builtins.str
+    """A sentence for people."""
+    context_window: _builtins.int
+    """Most tokens of input and output together, or of one input of an embedding model; 0 = not known."""
+    max_output_tokens: _builtins.int
+    """Most tokens of an answer; 0 = not known."""
+    replacement: _builtins.str
+    """The model to use then, by the provider's name for it."""
+    @_builtins.property
+    def aliases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Other names that mean the same model."""
+
+    @_builtins.property
+    def capabilities(self) -> _containers.RepeatedScalarFieldContainer[Global___ModelCapability.ValueType]:
+        """What it can do; empty = not known."""
+
+    @_builtins.property
+    def input_modalities(self) -> _containers.RepeatedScalarFieldContainer[Global___Modality.ValueType]:
+        """What it takes as input; empty = not known."""
+
+    @_builtins.property
+    def reasoning_efforts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Values of `ReasoningConfig.effort` that it takes; empty = none, or not known."""
+
+    @_builtins.property
+    def prices(self) -> Global___ModelPrices:
+        """What it costs; absent = not known."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When the provider says that it was made."""
+
+    @_builtins.property
+    def deprecate_time(self) -> _timestamp_pb2.Timestamp:
+        """When the provider ends it, or has ended it."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        id: _builtins.str = ...,
+        provider: _builtins.str = ...,
+        display_name: _builtins.str = ...,
+        description: _builtins.str = ...,
+        aliases: _abc.Iterable[_builtins.str] | None = ...,
+        context_window: _builtins.int = ...,
+        max_output_tokens: _builtins.int = ...,
+        capabilities: _abc.Iterable[Global___ModelCapability.ValueType] | None = ...,
+        input_modalities: _abc.Iterable[Global___Modality.ValueType] | None = ...,
+        reasoning_efforts: _abc.Iterable[_builtins.str] | None = ...,
+        prices: Global___ModelPrices | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        deprecate_time: _timestamp_pb2.Timestamp | None = ...,
+        replacement: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "deprecate_time", b"deprecate_time", "prices", b"prices"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "capabilities", b"capabilities", "context_window", b"context_window", "create_time", b"create_time", "deprecate_time", b"deprecate_time", "description", b"description", "display_name", b"display_name", "id", b"id", "input_modalities", b"input_modalities", "max_output_tokens", b"max_output_tokens", "name", b"name", "prices", b"prices", "provider", b"provider", "reasoning_efforts", b"reasoning_efforts", "replacement", b"replacement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Model: _TypeAlias = Model  # noqa: Y015
+
+@_typing.final
+class ModelPrices(_message.Message):
+    """Prices in US dollars for a million tokens, before any discount. Absent = not known; 0 = free."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INPUT_USD_FIELD_NUMBER: _builtins.int
+    CACHED_INPUT_USD_FIELD_NUMBER: _builtins.int
+    OUTPUT_USD_FIELD_NUMBER: _builtins.int
+    CACHE_WRITE_INPUT_USD_FIELD_NUMBER: _builtins.int
+    input_usd: _builtins.float
+    """Tokens of the request."""
+    cached_input_usd: _builtins.float
+    """Those that were read from the provider's prompt cache."""
+    output_usd: _builtins.float
+    """Tokens of the answer, reasoning included."""
+    cache_write_input_usd: _builtins.float
+    """Tokens of the request that were written to the provider's prompt cache."""
+    def __init__(
+        self,
+        *,
+        input_usd: _builtins.float | None = ...,
+        cached_input_usd: _builtins.float | None = ...,
+        output_usd: _builtins.float | None = ...,
+        cache_write_input_usd: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cache_write_input_usd", b"_cache_write_input_usd", "_cached_input_usd", b"_cached_input_usd", "_input_usd", b"_input_usd", "_output_usd", b"_output_usd", "cache_write_input_usd", b"cache_write_input_usd", "cached_input_usd", b"cached_input_usd", "input_usd", b"input_usd", "output_usd", b"output_usd"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cache_write_input_usd", b"_cache_write_input_usd", "_cached_input_usd", b"_cached_input_usd", "_input_usd", b"_input_usd", "_output_usd", b"_output_usd", "cache_write_input_usd", b"cache_write_input_usd", "cached_input_usd", b"cached_input_usd", "input_usd", b"input_usd", "output_usd", b"output_usd"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cache_write_input_usd: _TypeAlias = _typing.Literal["cache_write_input_usd"]  # noqa: Y015
+    _WhichOneofArgType__cache_write_input_usd: _TypeAlias = _typing.Literal["_cache_write_input_usd", b"_cache_write_input_usd"]  # noqa: Y015
+    _WhichOneofReturnType__cached_input_usd: _TypeAlias = _typing.Literal["cached_input_usd"]  # noqa: Y015
+    _WhichOneofArgType__cached_input_usd: _TypeAlias = _typing.Literal["_cached_input_usd", b"_cached_input_usd"]  # noqa: Y015
+    _WhichOneofReturnType__input_usd: _TypeAlias = _typing.Literal["input_usd"]  # noqa: Y015
+    _WhichOneofArgType__input_usd: _TypeAlias = _typing.Literal["_input_usd", b"_input_usd"]  # noqa: Y015
+    _WhichOneofReturnType__output_usd: _TypeAlias = _typing.Literal["output_usd"]  # noqa: Y015
+    _WhichOneofArgType__output_usd: _TypeAlias = _typing.Literal["_output_usd", b"_output_usd"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cache_write_input_usd) -> _WhichOneofReturnType__cache_write_input_usd | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cached_input_usd) -> _WhichOneofReturnType__cached_input_usd | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__input_usd) -> _WhichOneofReturnType__input_usd | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__output_usd) -> _WhichOneofReturnType__output_usd | None: ...
+
+Global___ModelPrices: _TypeAlias = ModelPrices  # noqa: Y015

@@ -22,9 +22,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from tokenwire.v1 import chat_pb2 as tokenwire_dot_v1_dot_chat__pb2
+from tokenwire.v1 import common_pb2 as tokenwire_dot_v1_dot_common__pb2
+from tokenwire.v1 import embed_pb2 as tokenwire_dot_v1_dot_embed__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19tokenwire/v1/tokens.proto\x12\x0ctokenwire.v1\"\x14\n\x12\x43ountTokensRequest\"\x15\n\x13\x43ountTokensResponseBT\n\x10\x64\x65v.tokenwire.v1B\x0bTokensProtoP\x01Z1tokenwire.dev/clients/go/tokenwire/v1;tokenwirev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19tokenwire/v1/tokens.proto\x12\x0ctokenwire.v1\x1a\x17tokenwire/v1/chat.proto\x1a\x19tokenwire/v1/common.proto\x1a\x18tokenwire/v1/embed.proto\"u\n\x12\x43ountTokensRequest\x12)\n\x04\x63hat\x18\x01 \x01(\x0b\x32\x19.tokenwire.v1.ChatRequestH\x00\x12+\n\x05\x65mbed\x18\x02 \x01(\x0b\x32\x1a.tokenwire.v1.EmbedRequestH\x00\x42\x07\n\x05input\"\xfc\x01\n\x13\x43ountTokensResponse\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x05\x12)\n\x06source\x18\x02 \x01(\x0e\x32\x19.tokenwire.v1.TokenSource\x12\x11\n\ttokenizer\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12\x10\n\x08provider\x18\x05 \x01(\t\x12\x1b\n\x0e\x63ontext_window\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x13\n\x0bitem_tokens\x18\x07 \x03(\x05\x12+\n\x08warnings\x18\x08 \x03(\x0b\x32\x19.tokenwire.v1.CallWarningB\x11\n\x0f_context_windowBT\n\x10\x64\x65v.tokenwire.v1B\x0bTokensProtoP\x01Z1tokenwire.dev/clients/go/tokenwire/v1;tokenwirev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,8 +35,8 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tokenwire.v1.tokens_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\020dev.tokenwire.v1B\013TokensProtoP\001Z1tokenwire.dev/clients/go/tokenwire/v1;tokenwirev1'
-  _globals['_COUNTTOKENSREQUEST']._serialized_start=43
-  _globals['_COUNTTOKENSREQUEST']._serialized_end=63
-  _globals['_COUNTTOKENSRESPONSE']._serialized_start=65
-  _globals['_COUNTTOKENSRESPONSE']._serialized_end=86
+  _globals['_COUNTTOKENSREQUEST']._serialized_start=121
+  _globals['_COUNTTOKENSREQUEST']._serialized_end=238
+  _globals['_COUNTTOKENSRESPONSE']._serialized_start=241
+  _globals['_COUNTTOKENSRESPONSE']._serialized_end=493
 # @@protoc_insertion_point(module_scope)

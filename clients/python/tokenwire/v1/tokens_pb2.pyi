@@ -3,49 +3,112 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
+from tokenwire.v1 import chat_pb2 as _chat_pb2
+from tokenwire.v1 import common_pb2 as _common_pb2
+from tokenwire.v1 import embed_pb2 as _embed_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 11):
-    from typing import TypeAlias as _TypeAlias, Never as _Never
+if sys.version_info >= (3, 10):
+    from typing import TypeAlias as _TypeAlias
 else:
-    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
+    from typing_extensions import TypeAlias as _TypeAlias
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class CountTokensRequest(_message.Message):
-    """Request of CountTokens. Its fields arrive together with the method."""
+    """A request whose input tokens are to be counted."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    CHAT_FIELD_NUMBER: _builtins.int
+    EMBED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def chat(self) -> _chat_pb2.ChatRequest:
+        """A conversation: messages with their framing, tools and response format."""
+
+    @_builtins.property
+    def embed(self) -> _embed_pb2.EmbedRequest:
+        """Texts for vectors."""
+
     def __init__(
         self,
+        *,
+        chat: _chat_pb2.ChatRequest | None = ...,
+        embed: _embed_pb2.EmbedRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chat", b"chat", "embed", b"embed", "input", b"input"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chat", b"chat", "embed", b"embed", "input", b"input"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_input: _TypeAlias = _typing.Literal["chat", "embed"]  # noqa: Y015
+    _WhichOneofArgType_input: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_input) -> _WhichOneofReturnType_input | None: ...
 
 Global___CountTokensRequest: _TypeAlias = CountTokensRequest  # noqa: Y015
 
 @_typing.final
 class CountTokensResponse(_message.Message):
-    """Response of CountTokens. Its fields arrive together with the method."""
+    """How many tokens the request has. Nothing is sent to the provider."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    INPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    TOKENIZER_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    CONTEXT_WINDOW_FIELD_NUMBER: _builtins.int
+    ITEM_TOKENS_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
+    input_tokens: _builtins.int
+    """All of the request."""
+    source: _common_pb2.TokenSource.ValueType
+    """TOKENIZER, when all of it was counted with the model's own tokenizer; ESTIMATED, when a part was not,
+    which `warnings` names.
+    """
+    tokenizer: _builtins.str
+    """Name of the tokenizer, such as `o200k_base`; empty = none is known."""
+    model: _builtins.str
+    """The model that the request means."""
+    provider: _builtins.str
+    """The provider that the request means."""
+    context_window: _builtins.int
+    """Most tokens of input and output together, or of one input of an embedding model; absent = not known."""
+    @_builtins.property
+    def item_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Of each message or input, in order. What a conversation has besides (tools, framing of the whole) is in
+        `input_tokens` alone.
+        """
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.CallWarning]:
+        """What could not be counted exactly, and what would not be sent."""
+
     def __init__(
         self,
+        *,
+        input_tokens: _builtins.int = ...,
+        source: _common_pb2.TokenSource.ValueType = ...,
+        tokenizer: _builtins.str = ...,
+        model: _builtins.str = ...,
+        provider: _builtins.str = ...,
+        context_window: _builtins.int | None = ...,
+        item_tokens: _abc.Iterable[_builtins.int] | None = ...,
+        warnings: _abc.Iterable[_common_pb2.CallWarning] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_context_window", b"_context_window", "context_window", b"context_window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_context_window", b"_context_window", "context_window", b"context_window", "input_tokens", b"input_tokens", "item_tokens", b"item_tokens", "model", b"model", "provider", b"provider", "source", b"source", "tokenizer", b"tokenizer", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__context_window: _TypeAlias = _typing.Literal["context_window"]  # noqa: Y015
+    _WhichOneofArgType__context_window: _TypeAlias = _typing.Literal["_context_window", b"_context_window"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__context_window) -> _WhichOneofReturnType__context_window | None: ...
 
 Global___CountTokensResponse: _TypeAlias = CountTokensResponse  # noqa: Y015
