@@ -172,7 +172,9 @@ class ChatRequest(_message.Message):
     UNSUPPORTED_PARAMETERS_FIELD_NUMBER: _builtins.int
     STREAM_OPTIONS_FIELD_NUMBER: _builtins.int
     PROVIDER_OPTIONS_FIELD_NUMBER: _builtins.int
+    FALLBACK_MODELS_FIELD_NUMBER: _builtins.int
     STORE_FIELD_NUMBER: _builtins.int
+    PREVIOUS_RESPONSE_ID_FIELD_NUMBER: _builtins.int
     END_USER_ID_FIELD_NUMBER: _builtins.int
     PROMPT_CACHE_KEY_FIELD_NUMBER: _builtins.int
     SERVICE_TIER_FIELD_NUMBER: _builtins.int
@@ -186,7 +188,13 @@ class ChatRequest(_message.Message):
     unsupported_parameters: _common_pb2.UnsupportedParameters.ValueType
     """What happens to what cannot be honoured; unspecified = the server's default."""
     store: _builtins.bool
-    """Whether the provider may keep the answer; absent = the provider's default."""
+    """Whether the provider may keep the answer; absent = the provider's default, or false where the
+    provider would keep answers unasked (Responses).
+    """
+    previous_response_id: _builtins.str
+    """The provider's id of an earlier answer that it kept: the conversation goes on from there, and
+    `messages` holds what is added to it. Providers without kept answers refuse it.
+    """
     end_user_id: _builtins.str
     """A stable, opaque id of the person behind the call, for the provider's abuse detection."""
     prompt_cache_key: _builtins.str
@@ -215,7 +223,7 @@ class ChatRequest(_message.Message):
 
     @_builtins.property
     def reasoning(self) -> Global___ReasoningConfig:
-        """Effort of reasoning models; absent = the model's default."""
+        """Effort of reasoning models, and summary; absent = the model's defaults."""
 
     @_builtins.property
     def stream_options(self) -> Global___StreamOptions:
@@ -225,7 +233,15 @@ class ChatRequest(_message.Message):
     def provider_options(self) -> _struct_pb2.Struct:
         """Fields for one provider's own request body, keyed by the provider's name. Only the entry of the
         provider that is called is used. Integral numbers are sent as integers. Keys that the gateway
-        owns (model, messages, stream, stream_options, store, token limits, user identity) are refused.
+        owns (model, messages, stream, stream_options, store, previous_response_id, token limits, user
+        identity) are refused. Others win over typed fields; `reasoning`, `text` and `include` of OpenAI's
+        Responses API are joined with what typed fields put there.
+        """
+
+    @_builtins.property
+    def fallback_models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Models to ask when `model` cannot answer, in order, named as in `model`; at most 8. What the caller did
+        wrong is not asked again elsewhere, and nothing is once content has come.
         """
 
     @_builtins.property
@@ -246,7 +262,9 @@ class ChatRequest(_message.Message):
         unsupported_parameters: _common_pb2.UnsupportedParameters.ValueType = ...,
         stream_options: Global___StreamOptions | None = ...,
         provider_options: _struct_pb2.Struct | None = ...,
+        fallback_models: _abc.Iterable[_builtins.str] | None = ...,
         store: _builtins.bool | None = ...,
+        previous_response_id: _builtins.str = ...,
         end_user_id: _builtins.str = ...,
         prompt_cache_key: _builtins.str = ...,
         service_tier: _builtins.str = ...,
@@ -254,7 +272,7 @@ class ChatRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_parallel_tool_calls", b"_parallel_tool_calls", "_store", b"_store", "config", b"config", "parallel_tool_calls", b"parallel_tool_calls", "provider_options", b"provider_options", "reasoning", b"reasoning", "response_format", b"response_format", "store", b"store", "stream_options", b"stream_options", "tool_choice", b"tool_choice"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_parallel_tool_calls", b"_parallel_tool_calls", "_store", b"_store", "config", b"config", "end_user_id", b"end_user_id", "messages", b"messages", "metadata", b"metadata", "model", b"model", "parallel_tool_calls", b"parallel_tool_calls", "prompt_cache_key", b"prompt_cache_key", "provider_options", b"provider_options", "reasoning", b"reasoning", "response_format", b"response_format", "service_tier", b"service_tier", "store", b"store", "stream_options", b"stream_options", "tool_choice", b"tool_choice", "tools", b"tools", "unsupported_parameters", b"unsupported_parameters"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_parallel_tool_calls", b"_parallel_tool_calls", "_store", b"_store", "config", b"config", "end_user_id", b"end_user_id", "fallback_models", b"fallback_models", "messages", b"messages", "metadata", b"metadata", "model", b"model", "parallel_tool_calls", b"parallel_tool_calls", "previous_response_id", b"previous_response_id", "prompt_cache_key", b"prompt_cache_key", "provider_options", b"provider_options", "reasoning", b"reasoning", "response_format", b"response_format", "service_tier", b"service_tier", "store", b"store", "stream_options", b"stream_options", "tool_choice", b"tool_choice", "tools", b"tools", "unsupported_parameters", b"unsupported_parameters"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__parallel_tool_calls: _TypeAlias = _typing.Literal["parallel_tool_calls"]  # noqa: Y015
     _WhichOneofArgType__parallel_tool_calls: _TypeAlias = _typing.Literal["_parallel_tool_calls", b"_parallel_tool_calls"]  # noqa: Y015
@@ -704,7 +722,7 @@ class Annotation(_message.Message):
     url: _builtins.str
     """Where the source is."""
     title: _builtins.str
-    """The source's title."""
+    """The source's title, or its file's name."""
     start_index: _builtins.int
     """First character of the cited text, in Unicode code points from the part's start."""
     end_index: _builtins.int
@@ -1023,21 +1041,27 @@ Global___JsonSchemaFormat: _TypeAlias = JsonSchemaFormat  # noqa: Y015
 
 @_typing.final
 class ReasoningConfig(_message.Message):
-    """Effort of reasoning models."""
+    """Effort of reasoning models, and what is shown of their thoughts."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     EFFORT_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
     effort: _builtins.str
     """`none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`, as the model allows; passed through."""
+    summary: _builtins.str
+    """Summary of the thoughts: `auto`, `concise`, `detailed` or `none`; passed through. Absent = `auto` where
+    an effort is given and the model has summaries; `none` is not sent.
+    """
     def __init__(
         self,
         *,
         effort: _builtins.str = ...,
+        summary: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["effort", b"effort"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effort", b"effort", "summary", b"summary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1088,6 +1112,7 @@ class ChatResponse(_message.Message):
     WARNINGS_FIELD_NUMBER: _builtins.int
     SERVICE_TIER_FIELD_NUMBER: _builtins.int
     SYSTEM_FINGERPRINT_FIELD_NUMBER: _builtins.int
+    REASONING_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELDS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The provider's id of the answer."""
@@ -1124,6 +1149,10 @@ class ChatResponse(_message.Message):
         """What was not honoured."""
 
     @_builtins.property
+    def reasoning(self) -> Global___ReasoningTrace:
+        """How the model reasoned; absent when it did not, or nothing is known of it."""
+
+    @_builtins.property
     def provider_fields(self) -> _struct_pb2.Struct:
         """Top-level fields of the provider's answer that have no typed form."""
 
@@ -1141,15 +1170,46 @@ class ChatResponse(_message.Message):
         warnings: _abc.Iterable[_common_pb2.CallWarning] | None = ...,
         service_tier: _builtins.str = ...,
         system_fingerprint: _builtins.str = ...,
+        reasoning: Global___ReasoningTrace | None = ...,
         provider_fields: _struct_pb2.Struct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "provider_fields", b"provider_fields", "timing", b"timing", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "provider_fields", b"provider_fields", "reasoning", b"reasoning", "timing", b"timing", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "choices", b"choices", "create_time", b"create_time", "id", b"id", "model", b"model", "provider", b"provider", "provider_fields", b"provider_fields", "service_tier", b"service_tier", "system_fingerprint", b"system_fingerprint", "timing", b"timing", "usage", b"usage", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "choices", b"choices", "create_time", b"create_time", "id", b"id", "model", b"model", "provider", b"provider", "provider_fields", b"provider_fields", "reasoning", b"reasoning", "service_tier", b"service_tier", "system_fingerprint", b"system_fingerprint", "timing", b"timing", "usage", b"usage", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ChatResponse: _TypeAlias = ChatResponse  # noqa: Y015
+
+@_typing.final
+class ReasoningTrace(_message.Message):
+    """How a model reasoned."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EFFORT_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    ITEMS_COUNT_FIELD_NUMBER: _builtins.int
+    effort: _builtins.str
+    """The effort that was used; empty when it is not known."""
+    summary: _builtins.str
+    """All summaries, joined by newlines; empty under `StreamOptions.deltas_only`."""
+    items_count: _builtins.int
+    """Number of reasoning parts."""
+    def __init__(
+        self,
+        *,
+        effort: _builtins.str = ...,
+        summary: _builtins.str = ...,
+        items_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effort", b"effort", "items_count", b"items_count", "summary", b"summary"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReasoningTrace: _TypeAlias = ReasoningTrace  # noqa: Y015
 
 @_typing.final
 class Choice(_message.Message):
@@ -1362,7 +1422,7 @@ class PartStarted(_message.Message):
     PART_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def part(self) -> Global___ContentPart:
-        """The part's kind, and id and name of a tool call."""
+        """The part's kind; id and name of a tool call, provider and type of a provider item."""
 
     def __init__(
         self,

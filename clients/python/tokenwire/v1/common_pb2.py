@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from tokenwire.v1 import errors_pb2 as tokenwire_dot_v1_dot_errors__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19tokenwire/v1/common.proto\x12\x0ctokenwire.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x19tokenwire/v1/errors.proto\"\xfc\x01\n\x05Usage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x05\x12\x15\n\routput_tokens\x18\x02 \x01(\x05\x12\x14\n\x0ctotal_tokens\x18\x03 \x01(\x05\x12\x1b\n\x13\x63\x61\x63hed_input_tokens\x18\x04 \x01(\x05\x12\x18\n\x10reasoning_tokens\x18\x05 \x01(\x05\x12)\n\x06source\x18\x06 \x01(\x0e\x32\x19.tokenwire.v1.TokenSource\x12\x1a\n\rcost_nano_usd\x18\x07 \x01(\x03H\x00\x88\x01\x01\x12 \n\x18\x63\x61\x63he_write_input_tokens\x18\x08 \x01(\x05\x42\x10\n\x0e_cost_nano_usd\"\xa9\x01\n\x07\x41ttempt\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\x05\x12)\n\x06reason\x18\x04 \x01(\x0e\x32\x19.tokenwire.v1.ErrorReason\x12+\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\x0fupstream_status\x18\x06 \x01(\x05\"\x8f\x01\n\x06Timing\x12.\n\x0b\x66irst_token\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08upstream\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05total\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"S\n\x0b\x43\x61llWarning\x12\'\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x19.tokenwire.v1.WarningCode\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t*\xad\x01\n\x15UnsupportedParameters\x12&\n\"UNSUPPORTED_PARAMETERS_UNSPECIFIED\x10\x00\x12!\n\x1dUNSUPPORTED_PARAMETERS_REJECT\x10\x01\x12\x1f\n\x1bUNSUPPORTED_PARAMETERS_DROP\x10\x02\x12(\n$UNSUPPORTED_PARAMETERS_DROP_SAMPLING\x10\x03*~\n\x0bTokenSource\x12\x1c\n\x18TOKEN_SOURCE_UNSPECIFIED\x10\x00\x12\x19\n\x15TOKEN_SOURCE_PROVIDER\x10\x01\x12\x1a\n\x16TOKEN_SOURCE_TOKENIZER\x10\x02\x12\x1a\n\x16TOKEN_SOURCE_ESTIMATED\x10\x03*\xba\x01\n\x0bWarningCode\x12\x1c\n\x18WARNING_CODE_UNSPECIFIED\x10\x00\x12\"\n\x1eWARNING_CODE_PARAMETER_DROPPED\x10\x01\x12\'\n#WARNING_CODE_PROVIDER_STATE_DROPPED\x10\x02\x12!\n\x1dWARNING_CODE_MODEL_DEPRECATED\x10\x04\x12\x1d\n\x19WARNING_CODE_PART_DROPPED\x10\x05\x42T\n\x10\x64\x65v.tokenwire.v1B\x0b\x43ommonProtoP\x01Z1tokenwire.dev/clients/go/tokenwire/v1;tokenwirev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19tokenwire/v1/common.proto\x12\x0ctokenwire.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x19tokenwire/v1/errors.proto\"\xfc\x01\n\x05Usage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x05\x12\x15\n\routput_tokens\x18\x02 \x01(\x05\x12\x14\n\x0ctotal_tokens\x18\x03 \x01(\x05\x12\x1b\n\x13\x63\x61\x63hed_input_tokens\x18\x04 \x01(\x05\x12\x18\n\x10reasoning_tokens\x18\x05 \x01(\x05\x12)\n\x06source\x18\x06 \x01(\x0e\x32\x19.tokenwire.v1.TokenSource\x12\x1a\n\rcost_nano_usd\x18\x07 \x01(\x03H\x00\x88\x01\x01\x12 \n\x18\x63\x61\x63he_write_input_tokens\x18\x08 \x01(\x05\x42\x10\n\x0e_cost_nano_usd\"\xa9\x01\n\x07\x41ttempt\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\x05\x12)\n\x06reason\x18\x04 \x01(\x0e\x32\x19.tokenwire.v1.ErrorReason\x12+\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\x0fupstream_status\x18\x06 \x01(\x05\"\xb9\x01\n\x06Timing\x12(\n\x05queue\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0b\x66irst_token\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08upstream\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05total\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"S\n\x0b\x43\x61llWarning\x12\'\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x19.tokenwire.v1.WarningCode\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t*\xad\x01\n\x15UnsupportedParameters\x12&\n\"UNSUPPORTED_PARAMETERS_UNSPECIFIED\x10\x00\x12!\n\x1dUNSUPPORTED_PARAMETERS_REJECT\x10\x01\x12\x1f\n\x1bUNSUPPORTED_PARAMETERS_DROP\x10\x02\x12(\n$UNSUPPORTED_PARAMETERS_DROP_SAMPLING\x10\x03*~\n\x0bTokenSource\x12\x1c\n\x18TOKEN_SOURCE_UNSPECIFIED\x10\x00\x12\x19\n\x15TOKEN_SOURCE_PROVIDER\x10\x01\x12\x1a\n\x16TOKEN_SOURCE_TOKENIZER\x10\x02\x12\x1a\n\x16TOKEN_SOURCE_ESTIMATED\x10\x03*\xdd\x01\n\x0bWarningCode\x12\x1c\n\x18WARNING_CODE_UNSPECIFIED\x10\x00\x12\"\n\x1eWARNING_CODE_PARAMETER_DROPPED\x10\x01\x12\'\n#WARNING_CODE_PROVIDER_STATE_DROPPED\x10\x02\x12!\n\x1dWARNING_CODE_MODEL_DEPRECATED\x10\x04\x12\x1d\n\x19WARNING_CODE_PART_DROPPED\x10\x05\x12!\n\x1dWARNING_CODE_TOKENS_ESTIMATED\x10\x07\x42T\n\x10\x64\x65v.tokenwire.v1B\x0b\x43ommonProtoP\x01Z1tokenwire.dev/clients/go/tokenwire/v1;tokenwirev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,18 +34,18 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tokenwire.v1.common_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\020dev.tokenwire.v1B\013CommonProtoP\001Z1tokenwire.dev/clients/go/tokenwire/v1;tokenwirev1'
-  _globals['_UNSUPPORTEDPARAMETERS']._serialized_start=761
-  _globals['_UNSUPPORTEDPARAMETERS']._serialized_end=934
-  _globals['_TOKENSOURCE']._serialized_start=936
-  _globals['_TOKENSOURCE']._serialized_end=1062
-  _globals['_WARNINGCODE']._serialized_start=1065
-  _globals['_WARNINGCODE']._serialized_end=1251
+  _globals['_UNSUPPORTEDPARAMETERS']._serialized_start=803
+  _globals['_UNSUPPORTEDPARAMETERS']._serialized_end=976
+  _globals['_TOKENSOURCE']._serialized_start=978
+  _globals['_TOKENSOURCE']._serialized_end=1104
+  _globals['_WARNINGCODE']._serialized_start=1107
+  _globals['_WARNINGCODE']._serialized_end=1328
   _globals['_USAGE']._serialized_start=103
   _globals['_USAGE']._serialized_end=355
   _globals['_ATTEMPT']._serialized_start=358
   _globals['_ATTEMPT']._serialized_end=527
   _globals['_TIMING']._serialized_start=530
-  _globals['_TIMING']._serialized_end=673
-  _globals['_CALLWARNING']._serialized_start=675
-  _globals['_CALLWARNING']._serialized_end=758
+  _globals['_TIMING']._serialized_end=715
+  _globals['_CALLWARNING']._serialized_start=717
+  _globals['_CALLWARNING']._serialized_end=800
 # @@protoc_insertion_point(module_scope)

@@ -95,6 +95,8 @@ class _WarningCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WarningCo
     """The provider has ended the model, or said that it would by now. `field` is `model`."""
     WARNING_CODE_PART_DROPPED: _WarningCode.ValueType  # 5
     """A content part of the request was left out."""
+    WARNING_CODE_TOKENS_ESTIMATED: _WarningCode.ValueType  # 7
+    """Tokens of a part of the request were estimated, not counted."""
 
 class WarningCode(_WarningCode, metaclass=_WarningCodeEnumTypeWrapper):
     """What a CallWarning is about."""
@@ -109,6 +111,8 @@ WARNING_CODE_MODEL_DEPRECATED: WarningCode.ValueType  # 4
 """The provider has ended the model, or said that it would by now. `field` is `model`."""
 WARNING_CODE_PART_DROPPED: WarningCode.ValueType  # 5
 """A content part of the request was left out."""
+WARNING_CODE_TOKENS_ESTIMATED: WarningCode.ValueType  # 7
+"""Tokens of a part of the request were estimated, not counted."""
 Global___WarningCode: _TypeAlias = WarningCode  # noqa: Y015
 
 @_typing.final
@@ -215,9 +219,14 @@ class Timing(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    QUEUE_FIELD_NUMBER: _builtins.int
     FIRST_TOKEN_FIELD_NUMBER: _builtins.int
     UPSTREAM_FIELD_NUMBER: _builtins.int
     TOTAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def queue(self) -> _duration_pb2.Duration:
+        """Waiting inside the gateway: for a place, and between attempts."""
+
     @_builtins.property
     def first_token(self) -> _duration_pb2.Duration:
         """From arrival to the first content of the answer; absent when there was none, and for Chat."""
@@ -233,13 +242,14 @@ class Timing(_message.Message):
     def __init__(
         self,
         *,
+        queue: _duration_pb2.Duration | None = ...,
         first_token: _duration_pb2.Duration | None = ...,
         upstream: _duration_pb2.Duration | None = ...,
         total: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["first_token", b"first_token", "total", b"total", "upstream", b"upstream"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first_token", b"first_token", "queue", b"queue", "total", b"total", "upstream", b"upstream"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_token", b"first_token", "total", b"total", "upstream", b"upstream"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_token", b"first_token", "queue", b"queue", "total", b"total", "upstream", b"upstream"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from tokenwire.v1 import common_pb2 as tokenwire_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18tokenwire/v1/embed.proto\x12\x0ctokenwire.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x19tokenwire/v1/common.proto\"\x91\x02\n\x0c\x45mbedRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05input\x18\x02 \x03(\t\x12\x17\n\ndimensions\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12.\n\x08\x65ncoding\x18\x04 \x01(\x0e\x32\x1c.tokenwire.v1.VectorEncoding\x12\x31\n\x10provider_options\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x43\n\x16unsupported_parameters\x18\x06 \x01(\x0e\x32#.tokenwire.v1.UnsupportedParameters\x12\x13\n\x0b\x65nd_user_id\x18\x08 \x01(\tB\r\n\x0b_dimensions\"\xc1\x02\n\rEmbedResponse\x12+\n\nembeddings\x18\x01 \x03(\x0b\x32\x17.tokenwire.v1.Embedding\x12\"\n\x05usage\x18\x02 \x01(\x0b\x32\x13.tokenwire.v1.Usage\x12\r\n\x05model\x18\x03 \x01(\t\x12\x10\n\x08provider\x18\x04 \x01(\t\x12\x12\n\ndimensions\x18\x05 \x01(\x05\x12.\n\x08\x65ncoding\x18\x06 \x01(\x0e\x32\x1c.tokenwire.v1.VectorEncoding\x12$\n\x06timing\x18\x07 \x01(\x0b\x32\x14.tokenwire.v1.Timing\x12\'\n\x08\x61ttempts\x18\x08 \x03(\x0b\x32\x15.tokenwire.v1.Attempt\x12+\n\x08warnings\x18\t \x03(\x0b\x32\x19.tokenwire.v1.CallWarning\":\n\tEmbedding\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x0e\n\x06values\x18\x02 \x03(\x02\x12\x0e\n\x06packed\x18\x03 \x01(\x0c*i\n\x0eVectorEncoding\x12\x1f\n\x1bVECTOR_ENCODING_UNSPECIFIED\x10\x00\x12\x1a\n\x16VECTOR_ENCODING_FLOATS\x10\x01\x12\x1a\n\x16VECTOR_ENCODING_PACKED\x10\x02\x42S\n\x10\x64\x65v.tokenwire.v1B\nEmbedProtoP\x01Z1tokenwire.dev/clients/go/tokenwire/v1;tokenwirev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18tokenwire/v1/embed.proto\x12\x0ctokenwire.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x19tokenwire/v1/common.proto\"\xaa\x02\n\x0c\x45mbedRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05input\x18\x02 \x03(\t\x12\x17\n\ndimensions\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12.\n\x08\x65ncoding\x18\x04 \x01(\x0e\x32\x1c.tokenwire.v1.VectorEncoding\x12\x31\n\x10provider_options\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x43\n\x16unsupported_parameters\x18\x06 \x01(\x0e\x32#.tokenwire.v1.UnsupportedParameters\x12\x13\n\x0b\x65nd_user_id\x18\x08 \x01(\t\x12\x17\n\x0f\x66\x61llback_models\x18\t \x03(\tB\r\n\x0b_dimensions\"\xc1\x02\n\rEmbedResponse\x12+\n\nembeddings\x18\x01 \x03(\x0b\x32\x17.tokenwire.v1.Embedding\x12\"\n\x05usage\x18\x02 \x01(\x0b\x32\x13.tokenwire.v1.Usage\x12\r\n\x05model\x18\x03 \x01(\t\x12\x10\n\x08provider\x18\x04 \x01(\t\x12\x12\n\ndimensions\x18\x05 \x01(\x05\x12.\n\x08\x65ncoding\x18\x06 \x01(\x0e\x32\x1c.tokenwire.v1.VectorEncoding\x12$\n\x06timing\x18\x07 \x01(\x0b\x32\x14.tokenwire.v1.Timing\x12\'\n\x08\x61ttempts\x18\x08 \x03(\x0b\x32\x15.tokenwire.v1.Attempt\x12+\n\x08warnings\x18\t \x03(\x0b\x32\x19.tokenwire.v1.CallWarning\":\n\tEmbedding\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x0e\n\x06values\x18\x02 \x03(\x02\x12\x0e\n\x06packed\x18\x03 \x01(\x0c*i\n\x0eVectorEncoding\x12\x1f\n\x1bVECTOR_ENCODING_UNSPECIFIED\x10\x00\x12\x1a\n\x16VECTOR_ENCODING_FLOATS\x10\x01\x12\x1a\n\x16VECTOR_ENCODING_PACKED\x10\x02\x42S\n\x10\x64\x65v.tokenwire.v1B\nEmbedProtoP\x01Z1tokenwire.dev/clients/go/tokenwire/v1;tokenwirev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,12 +34,12 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tokenwire.v1.embed_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\020dev.tokenwire.v1B\nEmbedProtoP\001Z1tokenwire.dev/clients/go/tokenwire/v1;tokenwirev1'
-  _globals['_VECTORENCODING']._serialized_start=759
-  _globals['_VECTORENCODING']._serialized_end=864
+  _globals['_VECTORENCODING']._serialized_start=784
+  _globals['_VECTORENCODING']._serialized_end=889
   _globals['_EMBEDREQUEST']._serialized_start=100
-  _globals['_EMBEDREQUEST']._serialized_end=373
-  _globals['_EMBEDRESPONSE']._serialized_start=376
-  _globals['_EMBEDRESPONSE']._serialized_end=697
-  _globals['_EMBEDDING']._serialized_start=699
-  _globals['_EMBEDDING']._serialized_end=757
+  _globals['_EMBEDREQUEST']._serialized_end=398
+  _globals['_EMBEDRESPONSE']._serialized_start=401
+  _globals['_EMBEDRESPONSE']._serialized_end=722
+  _globals['_EMBEDDING']._serialized_start=724
+  _globals['_EMBEDDING']._serialized_end=782
 # @@protoc_insertion_point(module_scope)

@@ -58,6 +58,7 @@ class EmbedRequest(_message.Message):
     PROVIDER_OPTIONS_FIELD_NUMBER: _builtins.int
     UNSUPPORTED_PARAMETERS_FIELD_NUMBER: _builtins.int
     END_USER_ID_FIELD_NUMBER: _builtins.int
+    FALLBACK_MODELS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """As in ChatRequest: `provider/model`, a model id, or empty for the server's default."""
     dimensions: _builtins.int
@@ -78,6 +79,12 @@ class EmbedRequest(_message.Message):
     def provider_options(self) -> _struct_pb2.Struct:
         """As in ChatRequest: fields for one provider's own request body, keyed by the provider's name."""
 
+    @_builtins.property
+    def fallback_models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where else to ask, as in ChatRequest; only providers of the same model: vectors of different models must
+        never mix.
+        """
+
     def __init__(
         self,
         *,
@@ -88,10 +95,11 @@ class EmbedRequest(_message.Message):
         provider_options: _struct_pb2.Struct | None = ...,
         unsupported_parameters: _common_pb2.UnsupportedParameters.ValueType = ...,
         end_user_id: _builtins.str = ...,
+        fallback_models: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_dimensions", b"_dimensions", "dimensions", b"dimensions", "provider_options", b"provider_options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dimensions", b"_dimensions", "dimensions", b"dimensions", "encoding", b"encoding", "end_user_id", b"end_user_id", "input", b"input", "model", b"model", "provider_options", b"provider_options", "unsupported_parameters", b"unsupported_parameters"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dimensions", b"_dimensions", "dimensions", b"dimensions", "encoding", b"encoding", "end_user_id", b"end_user_id", "fallback_models", b"fallback_models", "input", b"input", "model", b"model", "provider_options", b"provider_options", "unsupported_parameters", b"unsupported_parameters"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__dimensions: _TypeAlias = _typing.Literal["dimensions"]  # noqa: Y015
     _WhichOneofArgType__dimensions: _TypeAlias = _typing.Literal["_dimensions", b"_dimensions"]  # noqa: Y015

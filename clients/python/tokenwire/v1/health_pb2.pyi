@@ -35,7 +35,7 @@ class _HealthStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HealthSt
     HEALTH_STATUS_DEGRADED: _HealthStatus.ValueType  # 2
     """It does, and some provider fails."""
     HEALTH_STATUS_NOT_SERVING: _HealthStatus.ValueType  # 3
-    """It takes no calls: it is stopping, or no provider can be used at all."""
+    """It should get no calls: it is stopping, or every provider refuses its key."""
 
 class HealthStatus(_HealthStatus, metaclass=_HealthStatusEnumTypeWrapper):
     """Whether the gateway serves."""
@@ -47,7 +47,7 @@ HEALTH_STATUS_SERVING: HealthStatus.ValueType  # 1
 HEALTH_STATUS_DEGRADED: HealthStatus.ValueType  # 2
 """It does, and some provider fails."""
 HEALTH_STATUS_NOT_SERVING: HealthStatus.ValueType  # 3
-"""It takes no calls: it is stopping, or no provider can be used at all."""
+"""It should get no calls: it is stopping, or every provider refuses its key."""
 Global___HealthStatus: _TypeAlias = HealthStatus  # noqa: Y015
 
 class _ProviderState:
