@@ -1,18 +1,15 @@
-"""What is known of models: that the right row is found, and that it says what providers do."""
+"""What is known of models: which row and which facts count, and what settings say instead."""
 
-import re
-from pathlib import Path
+from datetime import date
 
 import pytest
 from unit.settings_place import Place, place
 
 from tokenwire_server import catalog
-from tokenwire_server.catalog import Catalog, Row, load, shipped
+from tokenwire_server.catalog import Catalog, Facts, Prices, Row, load, shipped
 
 __all__ = ["place"]  # a fixture
 
-ROOT = Path(__file__).parents[2]
-EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 CATALOG = load()
 
 
@@ -20,99 +17,6 @@ def found(kind: str, model: str) -> Row:
     row = CATALOG.find(kind, model)
     assert row is not None
     return row
-
-
-GPT5 = "minimal low medium high"
-GPT52 = "none low medium high xhigh"
-GPT56 = "none low medium high xhigh max"
-OLD = "low medium high"
-
-# Model: efforts taken, endpoint, and the efforts beside which temperature is taken ("unset" among them).
-MATRIX = {
-    "gpt-3.5-turbo": ("", "chat", "always"),
-    "gpt-4": ("", "chat", "always"),
-    "gpt-4-turbo": ("", "chat", "always"),
-    "gpt-4o": ("", "chat", "always"),
-    "gpt-4o-mini-2024-07-18": ("", "chat", "always"),
-    "gpt-4.1-nano": ("", "chat", "always"),
-    "gpt-4o-search-preview": ("?", "chat", ""),
-    "gpt-4o-mini-search-preview": ("?", "chat", ""),
-    "o1": (OLD, "chat", ""),
-    "o1-2024-12-17": (OLD, "chat", ""),
-    "o1-pro": (OLD, "responses", ""),
-    "o3": (OLD, "chat", ""),
-    "o3-mini": (OLD, "chat", ""),
-    "o3-pro": (OLD, "responses", ""),
-    "o3-deep-research": ("medium", "responses", ""),
-    "o4-mini": (OLD, "chat", ""),
-    "o4-mini-deep-research": ("medium", "responses", ""),
-    "gpt-5": (GPT5, "responses", ""),
-    "gpt-5-2025-08-07": (GPT5, "responses", ""),
-    "gpt-5-mini": (GPT5, "responses", ""),
-    "gpt-5-nano-2025-08-07": (GPT5, "responses", ""),
-    "gpt-5-pro": ("high", "responses", ""),
-    "gpt-5-codex": (OLD, "responses", ""),
-    "gpt-5-chat-latest": ("", "responses", "always"),
-    "gpt-5.1": ("none low medium high", "responses", "unset none"),
-    "gpt-5.1-2025-11-13": ("none low medium high", "responses", "unset none"),
-    "gpt-5.1-codex": (OLD, "responses", ""),
-    "gpt-5.1-codex-mini": (OLD, "responses", ""),
-    "gpt-5.1-codex-max": ("low medium high xhigh", "responses", ""),
-    "gpt-5.1-chat-latest": ("medium", "responses", ""),
-    "gpt-5.2": (GPT52, "responses", "unset none"),
-    "gpt-5.2-chat-latest": ("medium", "responses", ""),
-    "gpt-5.2-codex": ("low medium high xhigh", "responses", ""),
-    "gpt-5.2-pro-2025-12-11": ("medium high xhigh", "responses", ""),
-    "gpt-5.3-chat-latest": ("", "responses", "always"),
-    "gpt-5.4": (GPT52, "responses", "unset none"),
-    "gpt-5.4-mini": (GPT52, "responses", "unset none"),
-    "gpt-5.4-nano-2026-03-17": (GPT52, "responses", "unset none"),
-    "gpt-5.4-pro": ("medium high xhigh", "responses", ""),
-    "gpt-5.5-2026-04-23": (GPT52, "responses", "none"),
-    "gpt-5.5-pro": ("medium high xhigh", "responses", ""),
-    "gpt-5.6-sol": (GPT56, "responses", "none"),
-    "gpt-5.6-terra": (GPT56, "responses", "none"),
-    "gpt-5.6-luna": (GPT56, "responses", "none"),
-    "gpt-6-astra": ("low medium high xhigh max", "responses", ""),
-    "gpt-6-sol": ("?", "responses", "none"),
-    "gpt-6-luna": ("?", "responses", "none"),
-    "gpt-6.1-sol": ("?", "responses", "always"),
-    "gpt-5.9": ("?", "responses", "always"),
-}
-
-
-@pytest.mark.parametrize("model", MATRIX)
-def test_a_model_takes_what_its_provider_was_seen_to_take(model: str) -> None:
-    efforts, endpoint, beside = MATRIX[model]
-    row = found("openai", model)
-    expected = EFFORTS if efforts == "?" else tuple(efforts.split())
-    assert tuple(effort for effort in EFFORTS if row.takes_effort(effort)) == expected
-    assert row.endpoint == endpoint
-    sampling = [effort or "unset" for effort in ("", *EFFORTS) if row.takes_sampling(effort)]
-    assert sampling == (["unset", *EFFORTS] if beside == "always" else beside.split())
-
-
-@pytest.mark.parametrize(
-    ("model", "efforts"),
-    [
-        ("mistral-small-latest", ("none", "high")),
-        ("mistral-small-2603", ("none", "high")),
-        ("mistral-small-2506", None),
-        ("mistral-medium-latest", ("none", "high")),
-        ("mistral-medium-3-5", ("none", "high")),
-        ("mistral-medium-2508", None),
-        ("mistral-large-latest", None),
-        ("magistral-medium-latest", None),
-        ("ministral-8b-latest", ()),
-        ("mistral-tiny", None),
-    ],
-)
-def test_mistral_takes_its_own_efforts_and_temperature_always(
-    model: str, efforts: tuple[str, ...] | None
-) -> None:
-    row = found("mistral", model)
-    assert (row.efforts, row.endpoint, row.tokens_field) == (efforts, "chat", "max_tokens")
-    assert all(row.takes_sampling(effort) for effort in ("", *EFFORTS))
 
 
 def test_the_longest_match_wins_and_then_the_longest_contains() -> None:
@@ -138,10 +42,73 @@ def test_a_number_is_not_cut_in_two() -> None:
     assert CATALOG.find("openai", "o10") is None
 
 
-@pytest.mark.parametrize("model", ["ft:gpt-5-mini:acme", "gpt-5-search-api", "gpt-5.3-codex"])
-def test_every_gpt_5_uses_responses_and_what_is_not_known_is_left_open(model: str) -> None:
+@pytest.mark.parametrize(
+    "model",
+    [
+        "ft:gpt-5-mini:acme",
+        "ft:gpt-6-luna:acme",
+        "gpt-5-search-api",
+        "gpt-5.3-codex",
+        "gpt-5.9",
+        "gpt-6.9-sol",
+    ],
+)
+def test_every_gpt_5_and_6_uses_responses_and_what_is_not_known_is_left_open(model: str) -> None:
     row = found("openai", model)
     assert (row.endpoint, row.sampling, row.efforts) == ("responses", None, None)
+    assert row.default_max_output_tokens == 32_000
+
+
+FACTS = Row(kind="openai", match="some", facts=Facts(context_window=5))
+
+
+@pytest.mark.parametrize("model", ["some", "some-2024-08-06", "some-2407"])
+def test_facts_are_of_the_model_and_its_dated_snapshots(model: str) -> None:
+    assert Catalog([FACTS]).facts("openai", model) == FACTS.facts
+    assert Catalog([FACTS]).facts("mistral", model) is None
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["some-24", "some-latest", "some-audio-2024-08-06", "some-2024-08-06-preview", "ft:some", "som", ""],
+)
+def test_facts_are_of_no_other_model(model: str) -> None:
+    assert Catalog([FACTS]).facts("openai", model) is None
+
+
+def test_a_snapshot_with_facts_of_its_own_has_those() -> None:
+    own = Row(kind="openai", match="some-2024-08-06", facts=Facts(context_window=9))
+    some = Catalog([FACTS, own])
+    assert some.facts("openai", "some-2024-08-06") == own.facts
+    assert some.facts("openai", "some-2024-11-20") == FACTS.facts
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("gpt-4o-2024-08-06", "GPT-4o"),
+        ("gpt-4o-2024-05-13", "GPT-4o (2024-05-13)"),
+        ("gpt-4o-audio-preview", "GPT-4o Audio"),
+        ("gpt-4o-realtime-preview", None),
+        ("ft:gpt-4o-2024-08-06:acme", None),
+        ("gpt-3.5-turbo-0125", "GPT-3.5 Turbo"),
+        ("gpt-5-mini-2025-08-07", "GPT-5 mini"),
+    ],
+)
+def test_a_snapshot_of_a_shipped_model_has_its_facts(model: str, name: str | None) -> None:
+    facts = CATALOG.facts("openai", model)
+    assert (facts and facts.display_name) == name
+
+
+def test_a_row_with_facts_only_leaves_the_rules_to_the_next_one() -> None:
+    rules = Row(kind="openai", match="some-", efforts=("low",))
+    facts = Row(kind="openai", match="some-model", facts=Facts(context_window=5))
+    both = Row(kind="openai", match="some-other", efforts=(), facts=Facts(context_window=7))
+    some = Catalog([rules, facts, both])
+    assert some.find("openai", "some-model") == rules
+    assert some.facts("openai", "some-model") == facts.facts
+    assert some.find("openai", "some-other") == both
+    assert Catalog([facts]).find("openai", "some-model") is None
 
 
 @pytest.mark.parametrize(
@@ -166,6 +133,18 @@ def test_a_row_of_settings_takes_the_place_of_one_with_the_same_rule(place: Plac
     assert len(mine.rows) == len(CATALOG.rows) + 1
 
 
+def test_facts_of_settings_take_the_place_of_shipped_ones(place: Place) -> None:
+    rows = place.load(
+        '[[catalog]]\nkind = "openai"\nmatch = "gpt-4o-mini"\n'
+        "[catalog.facts]\nshutdown = 2030-01-02\n"
+        "[catalog.facts.prices]\ntaken = 2026-11-01\ninput_usd = 0.1\n"
+    ).catalog
+    mine = load(rows)
+    expected = Facts(shutdown=date(2030, 1, 2), prices=Prices(taken=date(2026, 11, 1), input_usd=0.1))
+    assert mine.facts("openai", "gpt-4o-mini-2024-07-18") == expected
+    assert mine.find("openai", "gpt-4o-mini") == found("openai", "gpt-4o")
+
+
 def test_rows_come_from_a_variable_too(place: Place) -> None:
     text = '[{"kind": "mistral", "match": "my-", "default_effort": "none"}]'
     (row,) = place.load(environ={"TOKENWIRE_CATALOG": text}).catalog
@@ -187,6 +166,40 @@ def test_rows_come_from_a_variable_too(place: Place) -> None:
             "catalog[0] (tokenwire.toml): has a default_effort that is not among its efforts; add it there",
         ),
         (
+            "[catalog.facts]\ncontext_windw = 3",
+            (
+                "catalog[0].facts.context_windw (tokenwire.toml): is no setting; "
+                "did you mean catalog[0].facts.context_window?"
+            ),
+        ),
+        (
+            "context_window = 3",
+            (
+                "catalog[0].context_window (tokenwire.toml): is no setting; "
+                "did you mean catalog[0].facts.context_window?"
+            ),
+        ),
+        (
+            "[catalog.facts]\nreplacement = 'x'",
+            "catalog[0].facts (tokenwire.toml): has a replacement and no shutdown; write both",
+        ),
+        (
+            "[catalog.facts]\ncontext_window = 3\nmax_output_tokens = 4",
+            "catalog[0].facts (tokenwire.toml): has max_output_tokens above its context_window; correct one",
+        ),
+        (
+            "[catalog.facts.prices]\ninput_usd = 3",
+            "catalog[0].facts.prices.taken (tokenwire.toml): is missing; add it",
+        ),
+        (
+            "[catalog.facts.prices]\ntaken = 2026-01-01\nup_to_input_tokens = 3",
+            "catalog[0].facts.prices (tokenwire.toml): has no price; write one",
+        ),
+        (
+            "[catalog.facts.prices]\ntaken = 2026-01-01\ninput_usd = -3",
+            "catalog[0].facts.prices.input_usd (tokenwire.toml): must be greater than or equal to 0",
+        ),
+        (
             '[[catalog]]\nkind = "openai"\nmatch = "gpt"',
             "catalog (tokenwire.toml): has openai match = 'gpt' twice; remove one",
         ),
@@ -194,6 +207,13 @@ def test_rows_come_from_a_variable_too(place: Place) -> None:
 )
 def test_a_wrong_row_is_a_mistake_that_names_it(place: Place, lines: str, mistake: str) -> None:
     assert place.mistakes(f'[[catalog]]\nkind = "openai"\nmatch = "gpt"\n{lines}') == [mistake]
+
+
+def test_facts_of_many_models_are_a_mistake(place: Place) -> None:
+    text = '[[catalog]]\nkind = "openai"\ncontains = "x"\n[catalog.facts]\ncontext_window = 3'
+    assert place.mistakes(text) == [
+        "catalog[0] (tokenwire.toml): has facts, which are of one model; write match in the place of contains"
+    ]
 
 
 def test_what_is_no_row_is_a_mistake(place: Place) -> None:
@@ -215,18 +235,20 @@ def test_what_is_no_row_is_a_mistake(place: Place) -> None:
         ('kind = "x"\ncontains = "a"\nsource = "b"', r"catalog\[0\] \(a\): kind: Input should be"),
         ('kind = "openai"\nsource = "b"', r"catalog\[0\] \(\?\): row: Value error, needs match"),
         ('kind = "openai"\nmatch = "a"', r"catalog\[0\] \(a\): source: Field required"),
+        (
+            'kind = "openai"\nmatch = "a"\n[catalog.facts]\nshutdown = 2026-01-01',
+            r"catalog\[0\] \(a\): facts.source: Field required",
+        ),
+        (
+            'kind = "openai"\nmatch = "a"\nefforts = []\n[catalog.facts]\nsource = "b"',
+            r"catalog\[0\] \(a\): source: Field required",
+        ),
         ("[other]", "has other tables"),
     ],
 )
 def test_a_wrong_shipped_row_is_named_with_its_key(text: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         shipped(f"[[catalog]]\n{text}")
-
-
-def test_no_two_shipped_rows_are_the_same_and_each_has_a_source() -> None:
-    rows = shipped()
-    assert len({row.rule for row in rows}) == len(rows)
-    assert [row.rule for row in rows if not row.source.strip() or row.source == "settings"] == []
 
 
 def test_no_number_of_names_fills_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,22 +259,3 @@ def test_no_number_of_names_fills_the_memory(monkeypatch: pytest.MonkeyPatch) ->
     some.find("openai", "gpt-5-" + "x" * 1000)
     assert max(len(model) for _, model in some._found) < 20  # noqa: SLF001
     assert len(some._found) <= 10  # noqa: SLF001
-
-
-def table() -> str:
-    """The table of docs/models.md."""
-    lines = ["| kind | model | endpoint | temperature, top_p | efforts |", "|---|---|---|---|---|"]
-    words = {"always": "yes", "never": "no", "effort_none": "with effort none", None: "?"}
-    for row in shipped():
-        name = f"`{row.match}…`" if row.match else f"`…{row.contains}…`"
-        efforts = [f"**{e}**" if e == row.default_effort else e for e in row.efforts or ()]
-        shown = "?" if row.efforts is None else ", ".join(efforts) or "none taken"
-        lines.append(f"| {row.kind} | {name} | {row.endpoint or '?'} | {words[row.sampling]} | {shown} |")
-    return "\n".join(lines) + "\n"
-
-
-def test_the_page_shows_the_catalog_and_every_key() -> None:
-    page = (ROOT / "docs/models.md").read_text(encoding="utf-8")
-    begin, end = "<!-- catalog:begin -->\n", "<!-- catalog:end -->"
-    assert page.partition(begin)[2].partition(end)[0] == table()
-    assert [name for name in Row.model_fields if not re.search(rf"^\| `{name}` \|", page, re.MULTILINE)] == []
