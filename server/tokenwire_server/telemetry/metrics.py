@@ -25,6 +25,8 @@ class Outcome:
     first_token: float | None
     input_tokens: int
     output_tokens: int
+    cost_nano_usd: int | None = None
+    """None = the price is not known."""
     caller: str = ""
     """A name of the settings: whatever a caller sends must not become a label."""
 
@@ -36,6 +38,7 @@ class _Series(NamedTuple):
     requests: Counter
     duration: Histogram
     first_token: Callable[[], Histogram]
+    cost: Callable[[], Counter]
 
 
 class Metrics:
@@ -70,6 +73,18 @@ class Metrics:
             "tokenwire_tokens_total", "Tokens that providers reported.", ("kind",), registry=registry
         )
         self._input_tokens, self._output_tokens = tokens.labels("input"), tokens.labels("output")
+        self._cost = Counter(
+            "tokenwire_cost_usd_total",
+            "List prices of what providers reported, in US dollars; models without a price are left out.",
+            ("provider", "model"),
+            registry=registry,
+        )
+        self._provider_up = Gauge(
+            "tokenwire_provider_up",
+            "0 once calls saw that the provider cannot be used, 1 otherwise.",
+            ("provider",),
+            registry=registry,
+        )
         self._in_flight = Gauge(
             "tokenwire_in_flight", "RPCs that have arrived and not ended.", ("rpc",), registry=registry
         )
@@ -77,6 +92,10 @@ class Metrics:
     def began(self, rpc: str) -> None:
         """An RPC arrived."""
         self._in_flight.labels(rpc).inc()
+
+    def provider_up(self, provider: str, *, up: bool) -> None:
+        """Whether a configured provider can be used has changed."""
+        self._provider_up.labels(provider).set(up)
 
     def ended(self, outcome: Outcome) -> None:
         """It ended."""
@@ -93,6 +112,8 @@ class Metrics:
         if outcome.input_tokens or outcome.output_tokens:
             self._input_tokens.inc(outcome.input_tokens)
             self._output_tokens.inc(outcome.output_tokens)
+        if outcome.cost_nano_usd is not None:
+            series.cost().inc(outcome.cost_nano_usd / 1e9)
 
     def _make(self, rpc: str, provider: str, model: str, code: str, reason: str, caller: str) -> _Series:
         return _Series(
@@ -100,6 +121,7 @@ class Metrics:
             self._requests.labels(rpc, provider, model, code, reason, caller),
             self._duration.labels(rpc, provider, code),
             lambda: self._first_token.labels(provider, model),
+            lambda: self._cost.labels(provider, model),
         )
 
     def _label(self, outcome: Outcome) -> str:

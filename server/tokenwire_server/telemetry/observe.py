@@ -5,13 +5,15 @@ from structlog.typing import FilteringBoundLogger
 
 from tokenwire_server.call import Call, now
 from tokenwire_server.telemetry.metrics import Metrics, Outcome
+from tokenwire_server.telemetry.provider_health import ProviderHealth
 
 
 class Observer:
     """Told of each RPC twice: when it has arrived and when it has ended."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, providers: ProviderHealth) -> None:
         self._metrics = metrics
+        self._providers = providers
         self._log: FilteringBoundLogger = structlog.get_logger().bind()  # resolved once, not for each line
 
     def began(self, call: Call) -> None:
@@ -20,10 +22,12 @@ class Observer:
 
     def ended(self, call: Call, code: str, reason: str) -> None:
         """The RPC has ended with this status code and reason; the reason is empty when the code is OK."""
+        self._providers.saw(call)
         duration = now() - call.arrived
         first_token = None if call.first_content is None else call.first_content - call.arrived
         input_tokens = call.usage.input_tokens if call.usage else 0
         output_tokens = call.usage.output_tokens if call.usage else 0
+        cost = call.usage.cost_nano_usd if call.usage and call.usage.HasField("cost_nano_usd") else None
         self._metrics.ended(
             Outcome(
                 rpc=call.rpc,
@@ -36,6 +40,7 @@ class Observer:
                 first_token=first_token,
                 input_tokens=input_tokens,
                 output_tokens=output_tokens,
+                cost_nano_usd=cost,
             )
         )
         self._log.info(
@@ -50,6 +55,7 @@ class Observer:
             attempts=len(call.attempts),
             input_tokens=input_tokens,
             output_tokens=output_tokens,
+            cost_nano_usd=cost,
             duration_ms=round(duration * 1000, 3),
             first_token_ms=None if first_token is None else round(first_token * 1000, 3),
             upstream_ms=round(call.upstream_seconds * 1000, 3),

@@ -1,0 +1,138 @@
+"""What calls saw of each provider. Passive: no provider is asked for it, and no token is spent.
+
+The attempts of each ended call are the evidence. That a provider cannot be used counts towards the server's
+status for `FRESH` seconds. Then it is given another chance: where callers go elsewhere as long as the server
+does not serve, no call would ever show that the provider is back.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, assert_never
+
+import structlog
+
+from tokenwire.v1 import health_pb2 as pb
+from tokenwire.v1.errors_pb2 import ErrorReason as Reason
+from tokenwire_server.call import Call
+from tokenwire_server.evidence import EVIDENCE, Evidence
+from tokenwire_server.telemetry.metrics import Metrics
+
+FRESH: Final = 60.0
+"""Seconds for which a provider that cannot be used counts, since the last call that showed it."""
+FAILURES: Final = 3
+"""So many in a row, and a provider fails: one or two are no outage."""
+
+_log: Final = structlog.get_logger()
+
+
+_OF_THE_ACCOUNT: Final = frozenset({Reason.INSUFFICIENT_QUOTA, Reason.PROVIDER_CREDENTIALS_INVALID})
+"""With a caller's own key they tell nothing of the server's."""
+
+
+def later(seconds: float, then: Callable[[], None]) -> asyncio.TimerHandle:
+    """Calls `then` from the event loop, unless it is cancelled before."""
+    return asyncio.get_running_loop().call_later(seconds, then)
+
+
+@dataclass(slots=True)
+class _Provider:
+    row: pb.ProviderHealth
+    failures: int = 0
+    """In a row."""
+    unusable: asyncio.TimerHandle | None = None
+    """Set as long as it counts as such."""
+
+
+class ProviderHealth:
+    """The state of each configured provider, and what follows for the server. For one event loop.
+
+    `kinds` holds the kind of each configured provider by its name; kinds among `known` that no provider
+    has are listed too. `changed` is called whenever `status` may have another answer.
+    """
+
+    def __init__(self, kinds: Mapping[str, str], known: Iterable[str], metrics: Metrics) -> None:
+        self.changed: Callable[[], None] = lambda: None
+        self._metrics = metrics
+        self._providers = {
+            name: _Provider(pb.ProviderHealth(name=name, kind=kind, configured=True))
+            for name, kind in kinds.items()
+        }
+        rows = [provider.row for provider in self._providers.values()]
+        absent = set(known) - {*kinds, *kinds.values()}
+        rows += [pb.ProviderHealth(name=kind, kind=kind) for kind in absent]
+        self._rows = sorted(rows, key=lambda row: row.name)
+        for name in kinds:
+            metrics.provider_up(name, up=True)
+
+    def rows(self) -> list[pb.ProviderHealth]:
+        """What is known of each provider, in the order of their names. Read-only."""
+        return self._rows
+
+    def status(self) -> "pb.HealthStatus.ValueType":
+        """By fresh evidence: DEGRADED when some provider cannot be used, NOT_SERVING when all refuse our key.
+
+        An outage of all providers is no reason to stop: callers are told more by the status of their calls
+        than by a mesh without endpoints.
+        """
+        states = [provider.row.state for provider in self._providers.values() if provider.unusable]
+        if states.count(pb.PROVIDER_STATE_CREDENTIALS_INVALID) == len(self._providers):
+            return pb.HEALTH_STATUS_NOT_SERVING
+        return pb.HEALTH_STATUS_DEGRADED if states else pb.HEALTH_STATUS_SERVING
+
+    def saw(self, call: Call) -> None:
+        """Takes the evidence of a call that has ended."""
+        for attempt in call.attempts:
+            provider = self._providers.get(attempt.provider)
+            if provider and attempt.HasField("duration"):  # else it never came to an outcome
+                self._judge(provider, attempt.reason, own_key=call.provider_key is not None)
+
+    def _judge(self, provider: _Provider, reason: "Reason.ValueType", *, own_key: bool) -> None:
+        row, evidence = provider.row, EVIDENCE[reason]
+        if evidence is Evidence.NOTHING or (own_key and reason in _OF_THE_ACCOUNT):
+            return
+        row.check_time.GetCurrentTime()
+        if reason:
+            row.last_error_reason = reason
+        provider.failures = provider.failures + 1 if evidence is Evidence.FAILS else 0
+        match evidence:
+            case Evidence.ANSWERS:
+                if not own_key or row.state != pb.PROVIDER_STATE_CREDENTIALS_INVALID:
+                    self._usable(provider)
+            case Evidence.REFUSES_KEY:
+                self._unusable(provider, pb.PROVIDER_STATE_CREDENTIALS_INVALID)
+            case Evidence.FAILS:
+                if provider.failures >= FAILURES:
+                    self._unusable(provider, pb.PROVIDER_STATE_FAILING)
+            case _:
+                assert_never(evidence)
+
+    def _usable(self, provider: _Provider) -> None:
+        row = provider.row
+        if row.state not in (pb.PROVIDER_STATE_UNSPECIFIED, pb.PROVIDER_STATE_OK):
+            self._metrics.provider_up(row.name, up=True)
+            _log.info("provider", provider=row.name, state="OK")
+        row.state = pb.PROVIDER_STATE_OK
+        if provider.unusable:
+            provider.unusable.cancel()
+            self._forget(provider)
+
+    def _unusable(self, provider: _Provider, state: "pb.ProviderState.ValueType") -> None:
+        row, counted = provider.row, provider.unusable
+        known = counted is not None and row.state == state
+        if row.state != state:
+            row.state = state
+            self._metrics.provider_up(row.name, up=False)
+            name = pb.ProviderState.Name(state).removeprefix("PROVIDER_STATE_")
+            _log.warning("provider", provider=row.name, state=name, reason=Reason.Name(row.last_error_reason))
+        provider.unusable = later(FRESH, partial(self._forget, provider))
+        if counted:
+            counted.cancel()
+        if not known:
+            self.changed()
+
+    def _forget(self, provider: _Provider) -> None:
+        """It does not count as unusable any more."""
+        provider.unusable = None
+        self.changed()
