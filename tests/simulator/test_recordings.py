@@ -1,23 +1,16 @@
 """The simulator accepts what the real providers accepted, or names the feature that it does not simulate."""
 
 import json
-import os
-from pathlib import Path
 
 import pytest
 from simulator.embeddings import ask as embed
 from simulator.embeddings import rows, unpacked
+from simulator.recordings import NEEDED, Row, is_whole, rows_of
 from simulator.wire import Answer, request
 
 from tokenwire_server.simulator import NOT_SIMULATED, Simulator
 
-_FOLDER = os.environ.get("TOKENWIRE_RECORDINGS", "")
-
-pytestmark = pytest.mark.skipif(
-    not _FOLDER, reason="TOKENWIRE_RECORDINGS does not name the folder with recorded provider traffic"
-)
-
-Row = dict[str, object]
+pytestmark = NEEDED
 
 PATHS = {
     "openai": "/v1/chat/completions",
@@ -30,11 +23,6 @@ PATHS = {
     "huggingface": "/compatible/vllm/v1/chat/completions",
     "cerebras": "/compatible/vllm/v1/chat/completions",
 }
-
-
-def _rows(provider: str, what: str = "chat") -> list[Row]:
-    lines = Path(_FOLDER, f"{provider}-{what}.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
 
 
 async def _ask(simulator: Simulator, provider: str, row: Row) -> Answer:
@@ -57,7 +45,7 @@ async def _ask(simulator: Simulator, provider: str, row: Row) -> Answer:
 async def test_recorded_requests_are_accepted(
     simulator: Simulator, provider: str, least: int, most_refused: int
 ) -> None:
-    accepted = [row for row in _rows(provider) if row["status"] == 200]
+    accepted = [row for row in rows_of(provider) if row["status"] == 200]
     refused: dict[str, str] = {}
     for row in accepted:
         answer = await _ask(simulator, provider, row)
@@ -71,7 +59,7 @@ async def test_recorded_requests_are_accepted(
 
 
 async def test_recorded_refusals_are_the_same(simulator: Simulator) -> None:
-    refused = [row for row in _rows("openai") if row["status"] != 200]
+    refused = [row for row in rows_of("openai") if row["status"] != 200]
     assert refused
     for row in refused:
         answer = await _ask(simulator, "openai", row)
@@ -81,7 +69,7 @@ async def test_recorded_refusals_are_the_same(simulator: Simulator) -> None:
 
 async def test_recorded_embeddings(simulator: Simulator) -> None:
     """The same rows of the same length, and the same refusal."""
-    recorded = _rows("openai", "embeddings")
+    recorded = rows_of("openai", "embeddings")
     assert {row["status"] for row in recorded} == {200, 404}
     for row in recorded:
         answer = await embed(simulator, row["request"])
@@ -97,7 +85,7 @@ async def test_recorded_embeddings(simulator: Simulator) -> None:
 
 
 async def test_groqs_recorded_refusals_of_models_are_the_same(simulator: Simulator) -> None:
-    refused = [row for row in _rows("groq") if row["status"] == 404]
+    refused = [row for row in rows_of("groq") if row["status"] == 404]
     assert refused
     for row in refused:
         answer = await _ask(simulator, "groq", row)
@@ -108,18 +96,13 @@ async def test_groqs_recorded_refusals_of_models_are_the_same(simulator: Simulat
 @pytest.mark.parametrize("provider", ["mistral", "deepseek", "groq", "openrouter"])
 async def test_answers_have_the_fields_of_recorded_ones(simulator: Simulator, provider: str) -> None:
     """No field of an answer or of its message is made up."""
-    rows = [row for row in _rows(provider) if row["status"] == 200 and _whole(row)]
+    rows = [row for row in rows_of(provider) if row["status"] == 200 and is_whole(row)]
     recorded = [json.loads(str(row["body"])) for row in rows]
     answers = [await _ask(simulator, provider, row) for row in rows]
     for place in ("", "choice", "message"):
         known = {key for body in recorded for key in _at(body, place)}
         for answer in answers:
             assert answer.status != 200 or _at(answer.json, place).keys() <= known
-
-
-def _whole(row: Row) -> bool:
-    asked = row["request"]
-    return isinstance(asked, dict) and not asked.get("stream")
 
 
 def _at(body: Row, place: str) -> Row:

@@ -15,14 +15,16 @@ MARKERS = {
     "[sim:filter]": "stops half way with the finish reason content_filter, which Mistral has not",
     "[sim:twice]": "calls two tools where it would call one, unless parallel calls are off",
     "[sim:text]": "answers in text although tools are offered, unless a call is required",
+    "[sim:narrate]": "Responses: says what it does before it calls a tool",
     "[sim:echo]": "says what follows the marker, and nothing else",
-    "[sim:error]": "Mistral: stops half way with the finish reason error",
+    "[sim:error]": "fails half way: Mistral with the finish reason error, Responses with response.failed",
     "[sim:window]": "Mistral: stops half way with the finish reason model_length",
     "[sim:signed]": "Mistral: signs its thinking",
     "[sim:object]": "Mistral: gives the arguments of a tool call as an object, not as a string",
 }
 
 REFUSAL = "I'm sorry, but I can't assist with that request."
+NARRATION = "I will look that up."
 
 Finish = Literal["stop", "length", "tool_calls", "content_filter", "error", "model_length"]
 
@@ -75,6 +77,7 @@ class Ask:
     stop: tuple[str, ...] = ()
     reasoning: int = 0  # tokens that it thinks before it answers
     finishes: tuple[Finish, ...] = ("content_filter",)  # that the dialect has for half an answer
+    narrates: bool = False  # the dialect has a text before a call
     sentences: int = 3
     length: int | None = None  # the answer's length in tokens, whatever the rest says
     choice: int = 0
@@ -144,7 +147,8 @@ def _calls(ask: Ask) -> Answer | None:
         return None
     called = 2 if ask.parallel and ask.marked("[sim:twice]") else 1
     calls = tuple(_call(ask, ask.tools[index % len(ask.tools)], index) for index in range(called))
-    return Answer("tool_calls", calls=calls)
+    narrated = ask.narrates and ask.marked("[sim:narrate]")
+    return Answer("tool_calls", tuple(tokens.split(NARRATION)) if narrated else (), calls=calls)
 
 
 def _call(ask: Ask, tool: Tool, index: int) -> Call:

@@ -53,12 +53,13 @@ def _lines(
     reply: Reply, script: Script, ending: Sequence[Event]
 ) -> Iterator[tuple[list[bytes], float | None]]:
     """Each event's lines, with a wait of its own or None for the usual pace."""
-    tokens = 0
+    tokens = sent = 0
     fault = ending or _fault(script)
     for event in _kept(reply.events or (), script):
         if fault and (tokens >= script.after or event.kind in {"finish", "usage", "done"}):
             for wrong in fault:
-                yield wrong.lines(), None
+                said = reply.as_error(wrong, sent) if ending and reply.as_error else wrong
+                yield said.lines(), None
             if ending:
                 return
             fault = ()
@@ -66,6 +67,7 @@ def _lines(
             yield from repeat(([_COMMENT], script.comments))
         yield event.lines(), None
         tokens += event.kind == "token"
+        sent += event.kind != "comment"
 
 
 def _kept(events: Sequence[Event], script: Script) -> Iterator[Event]:

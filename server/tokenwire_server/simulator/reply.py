@@ -6,13 +6,15 @@ from typing import Literal
 
 import orjson
 
+from tokenwire_server.simulator.conversations import Conversations
 from tokenwire_server.simulator.records import Received
 from tokenwire_server.simulator.values import Json
 
 JSON_TYPE = "application/json"
 STREAM_TYPE = "text/event-stream; charset=utf-8"
 
-Kind = Literal["start", "token", "finish", "usage", "done", "comment"]
+Kind = Literal["start", "frame", "token", "finish", "usage", "done", "comment"]
+"""A frame begins or ends a part of the answer, in dialects that tell so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Reply:
     content_type: str = JSON_TYPE
     headers: Mapping[str, str] = field(default_factory=dict)
     line_end: bytes = b"\n"  # of a stream, where the script asks for no other
+    as_error: Callable[[Event, int], Event] | None = None  # a script's error after so many events of a stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,11 @@ class Exchange:
     received: Received
     ordinal: int  # the request's number in this simulator, from 1
     now: int  # seconds since 1970
+    stored: Conversations = field(default_factory=Conversations)
 
 
 Dialect = Callable[[Exchange], Reply]
-"""Answers any request under its path prefix, refusals included; pure."""
+"""Answers any request under its path prefix, refusals included; pure but for what it stores."""
 
 
 @dataclass(frozen=True, slots=True)

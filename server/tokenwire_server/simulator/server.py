@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -10,6 +11,7 @@ import orjson
 from aiohttp import web
 
 from tokenwire_server.simulator import admin, compatible, mistral_api, openai_api
+from tokenwire_server.simulator.conversations import Conversations
 from tokenwire_server.simulator.records import KEPT, Received
 from tokenwire_server.simulator.reply import Event, Exchange, Mount, NamedError, Reply, json_reply
 from tokenwire_server.simulator.script import Script, ScriptError, parse_script
@@ -35,6 +37,7 @@ class Simulator:
         self._total = 0
         self._arrival = asyncio.Event()
         self._scripts = Scripts()
+        self._stored: defaultdict[str, Conversations] = defaultdict(Conversations)  # by a mount's prefix
         self._mounts = (openai_api.MOUNT, mistral_api.MOUNT, *compatible.MOUNTS)
         self._answering: set[asyncio.Task[object]] = set()
         self.app = self._application()
@@ -63,9 +66,10 @@ class Simulator:
         self._scripts.default = script
 
     def clear(self) -> None:
-        """Forget what was received and all scripts; requests being answered go on."""
+        """Forget what was received and stored, and all scripts; requests being answered go on."""
         self.received.clear()
         self._scripts.clear()
+        self._stored.clear()
         self._total = 0
 
     async def wait_received(self, number: int = 1, timeout: float = 5.0) -> Received:
@@ -121,10 +125,11 @@ class Simulator:
         return received
 
     async def _answer(self, request: web.Request, received: Received) -> web.StreamResponse:
-        exchange = Exchange(received, self._total, int(self._clock()))
+        mount = self._mount(request.path)
+        exchange = Exchange(received, self._total, int(self._clock()), self._stored[mount.prefix])
         try:
             received.script = self._script_for(request, received)
-            reply, ending = self._reply(request.path, exchange)
+            reply, ending = self._reply(mount, exchange)
         except ScriptError as mistake:
             received.script = Script()
             body = {"message": str(mistake), "type": "simulator_error", "param": None, "code": None}
@@ -144,10 +149,12 @@ class Simulator:
         except orjson.JSONDecodeError as mistake:
             raise ScriptError(f"the header {SCRIPT_HEADER} is not JSON") from mistake
 
-    def _reply(self, path: str, exchange: Exchange) -> tuple[Reply, Sequence[Event]]:
+    def _mount(self, path: str) -> Mount:
+        return next((mount for mount in self._mounts if path.startswith(mount.prefix)), self._mounts[0])
+
+    def _reply(self, mount: Mount, exchange: Exchange) -> tuple[Reply, Sequence[Event]]:
         """The answer, and the events that the script's `error_event` stands for."""
         script = exchange.received.script
-        mount = next((mount for mount in self._mounts if path.startswith(mount.prefix)), self._mounts[0])
         ending = _ending(mount, script, exchange)
         if script.raw is not None:
             raw = script.raw.encode("utf-8", "surrogateescape")

@@ -4,7 +4,7 @@ from dataclasses import replace
 from urllib.parse import unquote
 
 from tokenwire_server.simulator import seeds
-from tokenwire_server.simulator.compatible import azure, embeddings
+from tokenwire_server.simulator.compatible import azure, embeddings, responses
 from tokenwire_server.simulator.compatible.chat_reply import ChatReply
 from tokenwire_server.simulator.compatible.errors import body_of, by_name
 from tokenwire_server.simulator.compatible.habits import HABITS, Habits
@@ -33,6 +33,7 @@ NOT_SIMULATED = {
 """What some server accepts and the simulator refuses."""
 
 _CHAT, _EMBEDDINGS, _MODELS = "/v1/chat/completions", "/v1/embeddings", "/v1/models"
+_RESPONSES = "/v1/responses"
 _REFUSED_KEY = "sk-invalid"
 
 
@@ -65,6 +66,7 @@ MOUNTS = (*(_mount(name, habits) for name, habits in HABITS.items()), azure.moun
 def _route(exchange: Exchange, path: str, habits: Habits) -> Reply:
     received = exchange.received
     methods = {_CHAT: "POST", _MODELS: "GET"} | ({_EMBEDDINGS: "POST"} if habits.embedder else {})
+    methods |= {_RESPONSES: "POST"} if habits.responses is not None else {}
     known = _MODELS if path.startswith(f"{_MODELS}/") else path
     if known not in methods:
         raise ApiError("Not Found", status=404)
@@ -74,6 +76,10 @@ def _route(exchange: Exchange, path: str, habits: Habits) -> Reply:
         _authenticate(received.headers.get("authorization", ""), habits.no_key)
     if known == _CHAT:
         return _chat(exchange, habits)
+    if known == _RESPONSES:
+        request = responses.read(received.body, habits)
+        _check_model(as_text(request.body.get("model")), habits)
+        return responses.answer(request, exchange, habits)
     if habits.embedder and known == _EMBEDDINGS:
         model = received.model or habits.models[0]
         asked = embeddings.embed(received.body, model, habits.embedder)
@@ -112,7 +118,7 @@ def _chat(exchange: Exchange, habits: Habits) -> Reply:
 
 def _card(name: str, habits: Habits) -> Json:
     created = 1_700_000_000 + seeds.number(name) % 50_000_000
-    return {"id": name, "object": "model", "created": created, "owned_by": habits.created_by}
+    return {"id": name, "object": "model", "created": created, "owned_by": habits.created_by, **habits.card}
 
 
 def _headers(exchange: Exchange, habits: Habits) -> dict[str, str]:

@@ -23,7 +23,8 @@ from tokenwire_server.simulator.reply import (
 from tokenwire_server.simulator.values import Json, as_list, as_object
 
 _CALL = re.compile(
-    r"((/openai)?/v1|/openai/deployments/(?P<name>[^/]+))/(?P<what>chat/completions|embeddings)"
+    r"((/openai)?/v1|/openai/deployments/(?P<name>[^/]+)|/openai(?=/responses))"
+    r"/(?P<what>chat/completions|embeddings|responses)"
 )
 _MODELS = re.compile(r"(/openai)?/v1/models")
 _REFUSED_KEY = "sk-invalid"
@@ -36,6 +37,17 @@ _PROMPT: Json = {
             "prompt_index": 0,
             "content_filter_results": {**_FILTERS, "jailbreak": {"filtered": False, "detected": False}},
         }
+    ]
+}
+_CONTENT_FILTERS: Json = {
+    "content_filters": [
+        {
+            "blocked": False,
+            "source_type": source,
+            "content_filter_raw": [],
+            "content_filter_results": _FILTERS,
+        }
+        for source in ("prompt", "completion")  # recorded
     ]
 }
 
@@ -85,6 +97,8 @@ def _route(exchange: Exchange, path: str) -> Reply:
     if call is None:
         data = [{"id": name, "object": "model", "status": "succeeded"} for name in openai_api.MODELS]
         return json_reply({"object": "list", "data": data})
+    if call["what"] == "responses":
+        return _responses(exchange)
     body = exchange.received.body
     if isinstance(body, dict) and call["name"]:
         body = {**body, "model": call["name"]}
@@ -102,6 +116,15 @@ def _chat(body: object, exchange: Exchange) -> Reply:
     if completion.body.get("stream"):
         return Reply(events=_events(reply.events()), content_type=STREAM_TYPE)
     return json_reply({**_filtered(reply.whole()), **_PROMPT})
+
+
+def _responses(exchange: Exchange) -> Reply:
+    reply = openai_api.create_response(exchange)
+    if reply.events is None:
+        return replace(reply, body=orjson.dumps({**orjson.loads(reply.body), **_CONTENT_FILTERS}))
+    last = orjson.loads(reply.events[-1].data)
+    last["response"] |= _CONTENT_FILTERS
+    return replace(reply, events=[*reply.events[:-1], replace(reply.events[-1], data=orjson.dumps(last))])
 
 
 def _events(events: Sequence[Event]) -> list[Event]:

@@ -49,6 +49,8 @@ def by_name(habits: Habits, name: str, exchange: Exchange) -> NamedError | None:
     body = body_of(habits, error)
     headers = {name: value for name, value in found.headers.items() if name == "retry-after"}
     ended = replace(found, body=body, headers=headers)
+    if exchange.received.path.partition("?")[0].endswith("/responses"):
+        return replace(ended, events=found.ending())
     return replace(ended, events=_ending(habits, ended, exchange))
 
 

@@ -39,6 +39,7 @@ class Habits:
     any_model: bool = True  # takes names of others too
     no_model: tuple[int, str] = (404, "The model `{model}` does not exist.")
     known: frozenset[str] | None = None  # refuses other parameters; None: ignores them
+    settled_calls: bool = False  # wants the outputs of a response's calls right after the calls
     # Answers
     id: str = "chatcmpl-"  # what the id of a completion begins with
     created_by: str = "system"
@@ -55,11 +56,14 @@ class Habits:
     unfinished: str | None = None  # the finish reason of chunks before the last
     usage: Usage = "asked"
     top: Json = field(default_factory=dict)  # fields of each completion and chunk
+    card: Json = field(default_factory=dict)  # more fields of each model that it lists
     embedder: Embedder | None = None  # None: it has no such endpoint
+    responses: str | None = "resp_"  # what the id of a response begins with; None: it has no such endpoint
     # Framing
     comments: str | None = None
     line_end: bytes = b"\n"
     done: bool = True
+    bare_events: bool = False  # in a response's stream: no event lines, but a [DONE]
     # Errors
     form: Form = "openai"
     error_event: str | None = None  # the event line of an error in a stream
@@ -82,6 +86,7 @@ HABITS: Mapping[str, Habits] = {
     "vllm": Habits(
         models=("simulated-model",),
         created_by="vllm",
+        card={"root": "/models/simulated", "parent": None, "max_model_len": 131_072, "permission": []},
         reasoning="reasoning_content",  # recorded behind Hugging Face; newer versions say "reasoning"
         call_id="chatcmpl-tool-",
         empty_calls=True,  # recorded behind Hugging Face
@@ -133,6 +138,12 @@ HABITS: Mapping[str, Habits] = {
         no_model=(404, "The model `{model}` does not exist or you do not have access to it."),  # recorded
         known=_GROQ_PARAMETERS,  # that it refuses others is reported
         created_by="Groq",
+        card={
+            "active": True,
+            "context_window": 131_072,
+            "public_apps": None,
+            "max_completion_tokens": 32_768,
+        },
         reasoning="reasoning",  # recorded
         call_id="fc_",  # recorded
         whole_arguments=True,  # recorded
@@ -143,9 +154,10 @@ HABITS: Mapping[str, Habits] = {
     ),
     "deepseek": Habits(
         no_key="Authentication Fails (no such user)",
-        models=("deepseek-chat", "deepseek-reasoner"),
+        models=("deepseek-chat", "deepseek-reasoner", "deepseek-v4-flash"),
         any_model=False,
         no_model=(400, "Model Not Exist"),
+        settled_calls=True,  # recorded
         id="",  # recorded
         created_by="deepseek",
         reasoning="reasoning_content",  # recorded
@@ -159,6 +171,12 @@ HABITS: Mapping[str, Habits] = {
         no_key="No auth credentials found",
         models=("openai/gpt-4o-mini", "anthropic/claude-sonnet-4.5", "deepseek/deepseek-r1"),
         id="gen-",  # recorded
+        card={
+            "name": "Simulated: Model",
+            "description": "A simulated model.",
+            "context_length": 128_000,
+            "expiration_date": None,
+        },
         reasoning="reasoning",  # recorded
         details=True,  # recorded
         role_everywhere=True,  # recorded
@@ -167,6 +185,8 @@ HABITS: Mapping[str, Habits] = {
         usage="choice",  # recorded
         top={"provider": "Simulated"},  # recorded
         embedder=Embedder(1_536, id="gen-emb-"),
+        responses="gen-",  # recorded
+        bare_events=True,  # recorded
         comments="OPENROUTER PROCESSING",  # recorded
         form="coded",  # recorded in a stream
         done_after_error=True,  # recorded
@@ -182,6 +202,7 @@ HABITS: Mapping[str, Habits] = {
         unfinished="",
         usage="never",
         embedder=Embedder(384, base64=False, dimensions="ignored", usage=None, backwards=True),
+        responses=None,
         line_end=b"\r\n",
         done=False,
         form="detail",

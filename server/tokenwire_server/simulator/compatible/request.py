@@ -11,13 +11,15 @@ from tokenwire_server.simulator.openai_api.errors import ApiError
 from tokenwire_server.simulator.openai_api.models import Family
 from tokenwire_server.simulator.values import Json, as_list, as_object, as_text
 
-_REASONING_MODEL = re.compile(r"reason|thinking|-r1|gpt-oss|qwen3|magistral|compound", re.IGNORECASE)
+_REASONING_MODEL = re.compile(
+    r"reason|thinking|-r1|gpt-oss|qwen3|magistral|compound|deepseek-v4", re.IGNORECASE
+)
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 # Accepted everywhere and without a meaning here, or with one that is read from the request itself.
 _DROPPED = {"reasoning_effort", "service_tier", "prediction", "verbosity", "web_search_options"}
 _MESSAGE = ("role", "content", "name", "tool_calls", "tool_call_id", "refusal")
-_FUNCTION = ("name", "description", "parameters")
+FUNCTION = ("name", "description", "parameters")
 
 Shown = Literal["apart", "inside", "hidden"]
 
@@ -45,9 +47,12 @@ def read(value: object, habits: Habits) -> Request:
         body["tool_choice"] = {"type": "function", **choice}
     if form := as_object(given.get("response_format")):
         body["response_format"] = _response_format(form)
-    effort = _effort(given)
-    family = Family(10_000_000, 10_000_000, _EFFORTS, effort, stop=True)
-    return Request(_together(body), family, _shown(given))
+    return Request(_together(body), family_of(given), _shown(given))
+
+
+def family_of(body: Json) -> Family:
+    """What these servers take of any model, and how much this one reasons for this request."""
+    return Family(10_000_000, 10_000_000, _EFFORTS, _effort(body), stop=True)
 
 
 def _check_known(body: Json, habits: Habits) -> None:
@@ -108,7 +113,7 @@ def _tool(value: object) -> Json:
     if tool.get("type") != "function":
         raise checks.not_simulated("tools", "hosted tools")
     function = as_object(tool.get("function"))
-    return {"type": "function", "function": {key: function[key] for key in _FUNCTION if key in function}}
+    return {"type": "function", "function": {key: function[key] for key in FUNCTION if key in function}}
 
 
 def _response_format(form: Json) -> Json:

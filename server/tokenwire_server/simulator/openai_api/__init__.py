@@ -7,23 +7,32 @@ from dataclasses import replace
 from tokenwire_server.simulator import seeds
 from tokenwire_server.simulator.openai_api import models
 from tokenwire_server.simulator.openai_api.chat import complete
-from tokenwire_server.simulator.openai_api.chat_params import NOT_SIMULATED
+from tokenwire_server.simulator.openai_api.chat_params import NOT_SIMULATED as NOT_SIMULATED_IN_CHAT
 from tokenwire_server.simulator.openai_api.chat_reply import ChatReply
 from tokenwire_server.simulator.openai_api.embeddings import embed
 from tokenwire_server.simulator.openai_api.errors import ERRORS, ApiError, by_name
 from tokenwire_server.simulator.openai_api.models import MODELS
+from tokenwire_server.simulator.openai_api.responses import respond
+from tokenwire_server.simulator.openai_api.responses_params import (
+    NOT_SIMULATED as NOT_SIMULATED_IN_RESPONSES,
+)
+from tokenwire_server.simulator.openai_api.responses_reply import ResponsesReply
+from tokenwire_server.simulator.openai_api.responses_stream import as_error, events
 from tokenwire_server.simulator.reply import STREAM_TYPE, Exchange, Mount, NamedError, Reply, json_reply
 from tokenwire_server.simulator.values import Json, as_object
 
-__all__ = ["ERRORS", "MODELS", "MOUNT", "NOT_SIMULATED"]
+__all__ = ["ERRORS", "MODELS", "MOUNT", "NOT_SIMULATED", "create_response"]
+
+NOT_SIMULATED = {**NOT_SIMULATED_IN_CHAT, **NOT_SIMULATED_IN_RESPONSES}
 
 _REFUSED_KEY = "sk-invalid"
 _REQUEST_LIMIT, _TOKEN_LIMIT = 10_000, 2_000_000
 
 _CHAT = "/v1/chat/completions"
+_RESPONSES = "/v1/responses"
 _EMBEDDINGS = "/v1/embeddings"
 _MODELS = "/v1/models"
-_METHODS = {_CHAT: "POST", _EMBEDDINGS: "POST", _MODELS: "GET"}
+_METHODS = {_CHAT: "POST", _RESPONSES: "POST", _EMBEDDINGS: "POST", _MODELS: "GET"}
 
 _NO_KEY = (
     "You didn't provide an API key. You need to provide your API key in an Authorization header using "
@@ -65,6 +74,8 @@ def _route(exchange: Exchange) -> Reply:
     _authenticate(received.headers)
     if known == _CHAT:
         return _chat(exchange)
+    if known == _RESPONSES:
+        return create_response(exchange)
     if known == _EMBEDDINGS:
         return _embeddings(exchange)
     return json_reply(_list() if path == _MODELS else _model(path.removeprefix(f"{_MODELS}/")))
@@ -92,6 +103,21 @@ def _chat(exchange: Exchange) -> Reply:
     headers = _tokens_left(completion.prompt_tokens)
     if as_object(received.body).get("stream"):
         return Reply(events=reply.events(), content_type=STREAM_TYPE, headers=headers)
+    return json_reply(reply.whole(), headers=headers)
+
+
+def create_response(exchange: Exchange) -> Reply:
+    """The answer of the Responses endpoint, stored for the requests that go on from it."""
+    received = exchange.received
+    completion = respond(received.body, received.script.tokens, exchange.stored)
+    unique = f"resp_{seeds.name(20, received.raw)}{exchange.ordinal:09}"
+    reply = ResponsesReply(completion, unique, exchange.now)
+    headers = _tokens_left(completion.input_tokens)
+    if completion.body.get("store") is not False:
+        said = [output.item for output in reply.outputs]
+        exchange.stored.keep(unique, [*completion.items, *said])
+    if completion.body.get("stream"):
+        return Reply(events=events(reply), content_type=STREAM_TYPE, headers=headers, as_error=as_error)
     return json_reply(reply.whole(), headers=headers)
 
 

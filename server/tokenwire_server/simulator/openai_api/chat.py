@@ -21,7 +21,7 @@ from tokenwire_server.simulator.openai_api.chat_tools import choice_of, schema_o
 from tokenwire_server.simulator.openai_api.errors import ApiError
 from tokenwire_server.simulator.values import Json, as_int, as_list, as_object, as_text, compact
 
-_REASONING_TOKENS = {
+REASONING_TOKENS = {
     "none": 0,
     "minimal": 0,
     "low": 64,
@@ -30,7 +30,7 @@ _REASONING_TOKENS = {
     "xhigh": 512,
     "max": 1024,
 }
-_SENTENCES = {"low": 1, "medium": 3, "high": 6}
+SENTENCES = {"low": 1, "medium": 3, "high": 6}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +124,8 @@ def _ask(body: Json, messages: list[Json], family: models.Family, choice: int, l
         schema=schema_of(body),
         limit=as_int(body.get("max_completion_tokens")) or as_int(body.get("max_tokens")),
         stop=(stop,) if isinstance(stop, str) else tuple(map(as_text, as_list(stop))),
-        reasoning=_REASONING_TOKENS[effort_of(body, family)],
-        sentences=_SENTENCES.get(as_text(body.get("verbosity")), 3),
+        reasoning=REASONING_TOKENS[effort_of(body, family)],
+        sentences=SENTENCES.get(as_text(body.get("verbosity")), 3),
         length=length,
         choice=choice,
     )

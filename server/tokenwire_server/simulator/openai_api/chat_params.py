@@ -25,7 +25,9 @@ NOT_SIMULATED: Mapping[str, str] = {
 """What the real API accepts and the simulator refuses, with the code not_simulated."""
 
 
-def _refused(feature: str) -> Check:
+def refused(feature: str) -> Check:
+    """Refuses whatever has a value: the simulator has not this feature."""
+
     def check(where: str, _value: object) -> None:
         raise checks.not_simulated(where, feature)
 
@@ -37,7 +39,8 @@ def _logit_bias(where: str, value: object) -> None:
         checks.number(-100, 100)(f"{where}.{token}", bias)
 
 
-def _metadata(where: str, value: object) -> None:
+def metadata(where: str, value: object) -> None:
+    """Refuses metadata with too many pairs, or with too long ones."""
     pairs = checks.an_object(where, value)
     if len(pairs) > 16:
         expected = (
@@ -85,17 +88,17 @@ def _prediction(where: str, value: object) -> None:
 _PARAMETERS: Mapping[str, Check] = {
     "model": checks.string(),
     "messages": checks.anything,  # checked on their own
-    "audio": _refused("audio output"),
+    "audio": refused("audio output"),
     "frequency_penalty": checks.number(-2, 2),
-    "function_call": _refused("function_call"),
-    "functions": _refused("function_call"),
+    "function_call": refused("function_call"),
+    "functions": refused("function_call"),
     "logit_bias": _logit_bias,
     "logprobs": checks.boolean,
     "max_completion_tokens": checks.integer(1),
     "max_tokens": checks.integer(1),
-    "metadata": _metadata,
+    "metadata": metadata,
     "modalities": _modalities,
-    "moderation": _refused("moderation"),
+    "moderation": refused("moderation"),
     "n": checks.integer(1, 128),
     "parallel_tool_calls": checks.boolean,
     "prediction": _prediction,

@@ -89,7 +89,7 @@ class ChatReply:
             chunk["usage"] = usage
         data = orjson.dumps(chunk)
         if self._option("include_obfuscation", default=True):
-            data = orjson.dumps(chunk | {"obfuscation": _padding(data)})
+            data = orjson.dumps(chunk | {"obfuscation": padding(data)})
         return Event(kind, data)
 
     def _option(self, name: str, *, default: bool = False) -> bool:
@@ -160,6 +160,6 @@ def _citation(said: Answer) -> Json:
     return {"type": "url_citation", "url_citation": {**place, "title": "A simulated source", "url": SOURCE}}
 
 
-def _padding(data: bytes) -> str:
+def padding(data: bytes) -> str:
     """Makes chunks less telling by their size; its length depends on the chunk alone."""
     return seeds.name(1 + seeds.number(data) % 16, "padding", data)

@@ -9,9 +9,14 @@ from tokenwire_server.simulator.openai_api.checks import Check
 from tokenwire_server.simulator.openai_api.errors import ApiError
 from tokenwire_server.simulator.values import Json, as_list, as_object, as_text
 
-_NAME = r"^[a-zA-Z0-9_-]+$"
-_MOST_TOOLS = 128
-_NO_PARAMETERS: Json = {"type": "object", "properties": {}}
+NAME = r"^[a-zA-Z0-9_-]+$"
+MOST_TOOLS = 128
+NO_PARAMETERS: Json = {"type": "object", "properties": {}}
+ANY_OBJECT: Json = {
+    "type": "object",
+    "properties": {"simulated": {"const": True}, "answer": {"type": "string"}},
+}
+"""The schema of answers in JSON mode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +29,7 @@ class Choice:
 
 def check_tools(where: str, value: object) -> None:
     """Refuses tools that the API refuses."""
-    for index, item in enumerate(checks.an_array(where, value, most=_MOST_TOOLS)):
+    for index, item in enumerate(checks.an_array(where, value, most=MOST_TOOLS)):
         _check_tool(f"{where}[{index}]", item)
 
 
@@ -43,16 +48,16 @@ def _check_tool(where: str, value: object) -> None:
 
 def _check_function(where: str, value: object) -> None:
     rows: dict[str, Check] = {
-        "name": checks.string(64, _NAME),
+        "name": checks.string(64, NAME),
         "description": checks.string(),
         "parameters": checks.objects,
         "strict": checks.boolean,
     }
     function = checks.fields(where, value, rows, required=("name",))
     schema = as_object(function.get("parameters"))
-    problem = _root_problem(schema) if schema else ""
+    problem = root_problem(schema) if schema else ""
     if not problem and schema and function.get("strict"):
-        problem = _strict_problem(schema, ())
+        problem = strict_problem(schema)
     if problem:
         text = f"Invalid schema for function '{function['name']}': {problem}"
         raise ApiError(text, f"{where}.parameters", "invalid_function_parameters")
@@ -60,7 +65,7 @@ def _check_function(where: str, value: object) -> None:
 
 def _check_custom(where: str, value: object) -> None:
     rows: dict[str, Check] = {
-        "name": checks.string(64, _NAME),
+        "name": checks.string(64, NAME),
         "description": checks.string(),
         "format": checks.objects,
     }
@@ -86,7 +91,7 @@ def check_response_format(where: str, value: object) -> None:
 
 def _check_json_schema(where: str, value: object) -> None:
     rows: dict[str, Check] = {
-        "name": checks.string(64, _NAME),
+        "name": checks.string(64, NAME),
         "description": checks.string(),
         "schema": checks.objects,
         "strict": checks.boolean,
@@ -95,13 +100,14 @@ def _check_json_schema(where: str, value: object) -> None:
     if not form.get("strict"):
         return
     schema = as_object(form.get("schema"))
-    problem = _root_problem(schema) or _strict_problem(schema, ())
+    problem = root_problem(schema) or strict_problem(schema)
     if problem:
         text = f"Invalid schema for response_format '{form['name']}': {problem}"
         raise ApiError(text, "response_format", "invalid_json_schema")
 
 
-def _root_problem(schema: Json) -> str:
+def root_problem(schema: Json) -> str:
+    """What keeps a schema from being one of an object; "" if nothing does."""
     kind = schema.get("type")
     if kind == "object":
         return ""
@@ -109,7 +115,7 @@ def _root_problem(schema: Json) -> str:
     return f"schema must be a JSON Schema of 'type: \"object\"', got 'type: \"{named}\"'."
 
 
-def _strict_problem(schema: Json, context: tuple[str, ...]) -> str:
+def strict_problem(schema: Json, context: tuple[str, ...] = ()) -> str:
     """What keeps a schema from being strict: every object closed, every property required."""
     place = f"In context=({', '.join(map(repr, context))}{',' * (len(context) == 1)})"
     properties = as_object(schema.get("properties"))
@@ -121,7 +127,7 @@ def _strict_problem(schema: Json, context: tuple[str, ...]) -> str:
                 f"{place}, 'required' is required to be supplied and to be an array including every key in "
                 f"properties. Missing '{left_out[0]}'."
             )
-    return next(filter(None, (_strict_problem(part, (*context, *at)) for at, part in _parts(schema))), "")
+    return next(filter(None, (strict_problem(part, (*context, *at)) for at, part in _parts(schema))), "")
 
 
 def _parts(schema: Json) -> list[tuple[tuple[str, ...], Json]]:
@@ -160,21 +166,23 @@ def choice_of(body: Json) -> Choice:
     tools = {tool.name: tool for tool in map(_tool, map(as_object, as_list(body.get("tools"))))}
     given = body.get("tool_choice")
     if isinstance(given, str):
-        return Choice(tuple(tools.values()), _mode(given))
+        return Choice(tuple(tools.values()), mode(given))
     if not isinstance(given, dict):
         return Choice(tuple(tools.values()), "auto" if tools else "none")
     if given["type"] == "allowed_tools":
         allowed = as_object(given["allowed_tools"])
         names = [_named(as_object(item)) for item in as_list(allowed["tools"])]
-        return Choice(_chosen(tools, names), _mode(as_text(allowed["mode"])))
-    return Choice(_chosen(tools, [_named(given)]), "required")
+        return Choice(chosen(tools, names), mode(as_text(allowed["mode"])))
+    return Choice(chosen(tools, [_named(given)]), "required")
 
 
-def _mode(word: str) -> Literal["none", "auto", "required"]:
+def mode(word: str) -> Literal["none", "auto", "required"]:
+    """What a choice by name says of calls."""
     return "required" if word == "required" else "none" if word == "none" else "auto"
 
 
-def _chosen(tools: dict[str, Tool], names: list[str]) -> tuple[Tool, ...]:
+def chosen(tools: dict[str, Tool], names: list[str]) -> tuple[Tool, ...]:
+    """The tools with these names; ApiError if one is not offered."""
     if absent := [name for name in names if name not in tools]:
         raise ApiError(f"Tool choice '{absent[0]}' not found in 'tools' parameter.", "tool_choice")
     return tuple(tools[name] for name in names)
@@ -188,14 +196,14 @@ def _tool(tool: Json) -> Tool:
     name = _named(tool)
     if tool["type"] == "custom":
         return Tool(name)
-    return Tool(name, as_object(as_object(tool["function"]).get("parameters")) or _NO_PARAMETERS)
+    return Tool(name, as_object(as_object(tool["function"]).get("parameters")) or NO_PARAMETERS)
 
 
 def schema_of(body: Json) -> Json | None:
     """The schema that the answer must satisfy; None for text."""
     form = as_object(body.get("response_format"))
     if form.get("type") == "json_object":
-        return {"type": "object", "properties": {"simulated": {"const": True}, "answer": {"type": "string"}}}
+        return ANY_OBJECT
     if form.get("type") == "json_schema":
         return as_object(as_object(form["json_schema"]).get("schema"))
     return None

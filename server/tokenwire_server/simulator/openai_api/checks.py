@@ -92,9 +92,9 @@ def string(longest: int | None = None, pattern: str | None = None) -> Check:
 def one_of(*words: str) -> Check:
     def check(where: str, value: object) -> None:
         if not isinstance(value, str):
-            raise wrong_type(where, f"one of {_listed(words, 'or')}", value)
+            raise wrong_type(where, f"one of {listed(words, 'or')}", value)
         if value not in words:
-            text = f"Invalid value: '{value}'. Supported values are: {_listed(words, 'and')}."
+            text = f"Invalid value: '{value}'. Supported values are: {listed(words, 'and')}."
             raise ApiError(text, where, "invalid_value")
 
     return check
@@ -158,6 +158,7 @@ def _named(value: object) -> str:
     return (names | others)[type(value)]
 
 
-def _listed(words: Sequence[str], last: str) -> str:
+def listed(words: Sequence[str], last: str) -> str:
+    """The words in quotes, with this word before the last of them."""
     quoted = [f"'{word}'" for word in words]
     return f"{', '.join(quoted[:-1])}, {last} {quoted[-1]}" if len(quoted) > 2 else f" {last} ".join(quoted)

@@ -34,8 +34,9 @@ MODELS = (
     *("gpt-4.1", "gpt-4.1-mini", "gpt-4.1-nano"),
     *("o1", "o1-mini", "o1-preview", "o1-pro", "o3", "o3-mini", "o3-pro", "o4-mini"),
     *("gpt-5", "gpt-5-mini", "gpt-5-nano", "gpt-5-pro", "gpt-5-codex", "gpt-5-chat-latest"),
-    *("gpt-5.1", "gpt-5.1-mini", "gpt-5.1-codex", "gpt-5.1-chat-latest"),
-    *("gpt-5.2", "gpt-5.2-pro", "gpt-5.2-chat-latest", "gpt-5.3-chat-latest"),
+    *("gpt-5.1", "gpt-5.1-mini", "gpt-5.1-codex", "gpt-5.1-codex-mini", "gpt-5.1-codex-max"),
+    *("gpt-5.1-chat-latest", "gpt-5.2", "gpt-5.2-pro", "gpt-5.2-codex", "gpt-5.2-chat-latest"),
+    *("gpt-5.3-codex", "gpt-5.3-chat-latest"),
     *("gpt-5.4", "gpt-5.4-mini", "gpt-5.4-nano", "gpt-5.4-pro", "gpt-5.5", "gpt-5.5-pro"),
     *("gpt-5.6", "gpt-5.6-sol", "gpt-5.6-terra", "gpt-5.6-luna"),
     *(
@@ -47,14 +48,18 @@ MODELS = (
         "gpt-6.2-astra",
         "gpt-6.2-sol",
     ),
+    *("o3-deep-research", "o4-mini-deep-research", "computer-use-preview"),
     *EMBEDDERS,
 )
 
 _DATED = re.compile(r"-\d{4}-\d{2}-\d{2}$")
-_ONLY_RESPONSES = re.compile(r"-pro$|-codex")
+_ONLY_RESPONSES = re.compile(r"-pro$|-codex|-deep-research$|^computer-use-")
+_WITHOUT_RESPONSES = re.compile(r"audio|-search-|^o1-(mini|preview)$|embedding")
 
 _OLD_EFFORTS = ("low", "medium", "high")
 _NEW_EFFORTS = ("none", "low", "medium", "high", "xhigh")
+_PRO_EFFORTS = ("medium", "high", "xhigh")
+_CODEX_EFFORTS = ("low", "medium", "high", "xhigh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +76,41 @@ class Family:
     tools_need_no_effort: bool = False  # refuses tools together with an effort
     search: bool = False
     most_choices: int = 128
+    verbosity: bool = False  # takes others than medium
+    phases: bool = False  # tells its last message from those before a tool call
 
     @property
     def reasons(self) -> bool:
         return bool(self.efforts)
 
 
-def _reasoning(efforts: tuple[str, ...], effort: str, *, stop: bool = False, strict: bool = False) -> Family:
-    return Family(400_000, 128_000, efforts, effort, stop=stop, tools_need_no_effort=strict, most_choices=8)
+def _reasoning(
+    efforts: tuple[str, ...],
+    effort: str,
+    *,
+    strict: bool = False,
+    verbosity: bool = True,
+    phases: bool = False,
+) -> Family:
+    return Family(
+        400_000,
+        128_000,
+        efforts,
+        effort,
+        stop=False,
+        tools_need_no_effort=strict,
+        most_choices=8,
+        verbosity=verbosity,
+        phases=phases,
+    )
 
+
+def _codex(efforts: tuple[str, ...], *, phases: bool = False) -> Family:
+    return _reasoning(efforts, "medium", verbosity=False, phases=phases)
+
+
+_MEDIUM = _reasoning(("medium",), "medium", verbosity=False)  # thinks, but takes no other effort
+_PRO = _reasoning(_PRO_EFFORTS, "medium")
 
 _FAMILIES: dict[str, Family] = {
     "": Family(128_000, 16_384),
@@ -100,17 +131,28 @@ _FAMILIES: dict[str, Family] = {
     "o3": Family(200_000, 100_000, _OLD_EFFORTS, "medium", stop=False, most_choices=8),
     "o3-mini": Family(200_000, 100_000, _OLD_EFFORTS, "medium", fixed_sampling=True, most_choices=8),
     "o4": Family(200_000, 100_000, _OLD_EFFORTS, "medium", stop=False, most_choices=8),
+    "computer-use": Family(8_192, 1_024, _OLD_EFFORTS, "medium", stop=False, most_choices=1),
     "gpt-5": _reasoning(("minimal", "low", "medium", "high"), "medium"),
     "gpt-5-chat": Family(128_000, 16_384),
+    "gpt-5-codex": _codex(_OLD_EFFORTS),
+    "gpt-5-pro": _reasoning(("high",), "high"),
     "gpt-5.1": _reasoning(("none", "low", "medium", "high"), "none"),
-    "gpt-5.1-chat": Family(128_000, 16_384),
+    "gpt-5.1-chat": _MEDIUM,
+    "gpt-5.1-codex": _codex(_OLD_EFFORTS),
+    "gpt-5.1-codex-max": _codex(_CODEX_EFFORTS),
     "gpt-5.2": _reasoning(_NEW_EFFORTS, "none"),
-    "gpt-5.2-chat": Family(128_000, 16_384),
+    "gpt-5.2-chat": _MEDIUM,
+    "gpt-5.2-codex": _codex(_CODEX_EFFORTS),
+    "gpt-5.2-pro": _PRO,
     "gpt-5.3-chat": Family(128_000, 16_384),
-    "gpt-5.4": _reasoning(_NEW_EFFORTS, "none", strict=True),
-    "gpt-5.5": _reasoning(_NEW_EFFORTS, "none", strict=True),
-    "gpt-5.6": _reasoning((*_NEW_EFFORTS, "max"), "medium", strict=True),
-    "gpt-6": _reasoning((*_NEW_EFFORTS, "max"), "medium", strict=True),
+    "gpt-5.3-codex": _codex(_CODEX_EFFORTS, phases=True),
+    "gpt-5.4": _reasoning(_NEW_EFFORTS, "none", strict=True, phases=True),
+    "gpt-5.4-pro": _PRO,
+    "gpt-5.5": _reasoning(_NEW_EFFORTS, "medium", strict=True, phases=True),
+    "gpt-5.5-pro": _PRO,
+    "gpt-5.6": _reasoning((*_NEW_EFFORTS, "max"), "medium", strict=True, phases=True),
+    "gpt-6": _reasoning((*_NEW_EFFORTS, "max"), "medium", strict=True, phases=True),
+    "gpt-6-astra": _reasoning((*_CODEX_EFFORTS, "max"), "medium", strict=True, phases=True),
 }
 
 
@@ -133,3 +175,8 @@ def family(model: str) -> Family:
 def only_in_responses(model: str) -> bool:
     """Whether the Chat Completions endpoint refuses the model."""
     return bool(_ONLY_RESPONSES.search(_DATED.sub("", model)))
+
+
+def only_in_chat(model: str) -> bool:
+    """Whether the Responses endpoint refuses the model."""
+    return bool(_WITHOUT_RESPONSES.search(_DATED.sub("", model)))
