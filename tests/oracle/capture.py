@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -16,8 +16,9 @@ from pydantic import TypeAdapter
 from tokenwire.v1 import chat_pb2 as pb
 from tokenwire_server.backend import Backend
 from tokenwire_server.call import Call, Target, now
-from tokenwire_server.catalog import load
+from tokenwire_server.catalog import Row, load
 from tokenwire_server.providers.http import HttpClient
+from tokenwire_server.providers.provider import ProviderBackend
 from tokenwire_server.providers.registry import provider_backend
 from tokenwire_server.settings import Defaults, Provider
 
@@ -39,6 +40,17 @@ _CHUNK = {
     "created": 1700000000,
     "model": MODEL,
     "choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}],
+}
+_RESPONSE = {
+    "id": "resp_1",
+    "object": "response",
+    "created_at": 1700000000,
+    "status": "completed",
+    "model": MODEL,
+    "output": [],
+    "parallel_tool_calls": True,
+    "tool_choice": "auto",
+    "tools": [],
 }
 
 
@@ -78,9 +90,13 @@ class Capture:
         if len(headers) < len(request.headers):
             return web.Response(status=400, text="a header came twice")
         self.sent.append(Sent(request.method, request.path_qs, headers, body))
+        responses = request.path.endswith("/responses")
         if not json.loads(body).get("stream"):
-            return web.json_response(_UNARY)
+            return web.json_response(_RESPONSE if responses else _UNARY)
         text = f"data: {json.dumps(_CHUNK)}\n\ndata: [DONE]\n\n"
+        if responses:
+            event = {"type": "response.completed", "sequence_number": 0, "response": _RESPONSE}
+            text = f"event: response.completed\ndata: {json.dumps(event)}\n\n"
         return web.Response(text=text, content_type="text/event-stream")
 
     def only(self) -> Sent:
@@ -115,14 +131,20 @@ async def capturing() -> AsyncIterator[Capture]:
 
 @asynccontextmanager
 async def gateway(
-    url: str, defaults: Defaults | None = None, *, kind: str = "openai", **settings: Any
-) -> AsyncIterator[Backend]:
-    """A provider of ours as the server makes it, with its kind as its name and its base URL at `url`."""
+    url: str,
+    defaults: Defaults | None = None,
+    *,
+    kind: str = "openai",
+    rows: Iterable[Row] = (),
+    **settings: Any,
+) -> AsyncIterator[ProviderBackend]:
+    """A provider of ours as the server makes it, with its kind as its name and its base URL at `url`; `rows`
+    come before the catalog's."""
     given = {"kind": kind, "api_key": "sk-test", "base_url": url, **settings}
     provider: Provider = _PROVIDER.validate_python(given)
     http = HttpClient()
     try:
-        yield provider_backend(kind, provider, defaults or Defaults(), http, load())
+        yield provider_backend(kind, provider, defaults or Defaults(), http, load(rows))
     finally:
         await http.close()
 
@@ -181,6 +203,31 @@ async def sending() -> AsyncIterator[Senders]:
                 await reply.close()
 
         yield Senders(capture, backend, ask)
+
+
+@asynccontextmanager
+async def sending_responses(**known: Any) -> AsyncIterator[Senders]:
+    """Senders to OpenAI's Responses API; `known` is what the catalog knows of the model besides."""
+    async with (
+        capturing() as capture,
+        gateway(capture.url, rows=[responses_row(**known)]) as backend,
+        AsyncOpenAI(api_key="sk-test", base_url=capture.url, max_retries=0) as sdk,
+    ):
+
+        async def ask(arguments: Mapping[str, Any], stream: bool) -> None:  # noqa: FBT001
+            if stream:
+                options = {"include_obfuscation": False}
+                arguments = {**arguments, "stream": True, "stream_options": options}
+            reply = await sdk.responses.create(**arguments)
+            if stream:
+                await reply.close()
+
+        yield Senders(capture, backend, ask)
+
+
+def responses_row(**known: Any) -> Row:
+    """What makes MODEL one of the Responses API."""
+    return Row.model_validate({"kind": "openai", "match": MODEL, "endpoint": "responses", **known})
 
 
 @asynccontextmanager

@@ -93,7 +93,8 @@ class Readers:
 async def replying(readers: Readers) -> AsyncIterator[str]:
     """Serves what the readers read; gives the address."""
     app = web.Application()
-    app.router.add_post("/v1/chat/completions", readers.answer)
+    for path in ("chat/completions", "responses"):
+        app.router.add_post(f"/v1/{path}", readers.answer)
     async with listening(app) as address:
         yield address
 

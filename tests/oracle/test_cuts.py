@@ -12,7 +12,7 @@ from unit.providers.stream_rules import check_stream, merged
 
 from tokenwire.v1 import chat_pb2 as pb
 from tokenwire_server.errors import GatewayError
-from tokenwire_server.providers import mistral, openai_chat
+from tokenwire_server.providers import mistral, openai_chat, openai_responses
 from tokenwire_server.providers.assembler import Assembler, completed
 from tokenwire_server.providers.codec import Codec
 from tokenwire_server.providers.sse import SseReader
@@ -24,12 +24,15 @@ CHANGING = re.compile(rb'"(id|system_fingerprint|obfuscation)":"[^"]*"|"created"
 
 
 CODECS = {
-    "openai": openai_chat.CODEC,
-    "mistral": mistral.CODEC,
-    "deepseek": openai_chat.COMPATIBLE,
-    "groq": openai_chat.COMPATIBLE,
-    "huggingface": openai_chat.COMPATIBLE,
-    "openrouter": openai_chat.COMPATIBLE,
+    "openai-chat": openai_chat.CODEC,
+    "mistral-chat": mistral.CODEC,
+    "deepseek-chat": openai_chat.COMPATIBLE,
+    "groq-chat": openai_chat.COMPATIBLE,
+    "huggingface-chat": openai_chat.COMPATIBLE,
+    "openrouter-chat": openai_chat.COMPATIBLE,
+    "openai-responses": openai_responses.CODEC,
+    "deepseek-responses": openai_responses.COMPATIBLE,
+    "openrouter-responses": openai_responses.COMPATIBLE,
 }
 
 
@@ -54,7 +57,7 @@ def kinds(replies: Iterable[Recorded]) -> list[Recorded]:
 ALL = [
     Stream(reply.name, reply.body, codec)
     for file, codec in CODECS.items()
-    for reply in kinds(recordings(f"{file}-chat.jsonl"))
+    for reply in kinds(recordings(f"{file}.jsonl"))
 ]
 FAILING = [stream for stream in ALL if re.search(rb'"error": ?[{]', stream.body)]
 STREAMS = [stream for stream in ALL if stream not in FAILING]
@@ -141,8 +144,8 @@ def test_byte_by_byte_and_with_other_line_ends_it_is_the_same(reply: Stream, end
 
 @every_stream
 def test_any_other_end_of_the_stream_is_not_complete(reply: Stream) -> None:
-    """Before the finish reason has come, no cut leaves a complete stream."""
-    finish = re.search(rb'"finish_reason": ?"', reply.body)
+    """Before the finish reason or the last event has come, no cut leaves a complete stream."""
+    finish = re.search(rb'"finish_reason": ?"|"type": ?"response.completed"', reply.body)
     assert finish
     end_of_content = finish.start()
     for end in [0, *range(1, end_of_content, max(97, end_of_content // 200)), end_of_content]:

@@ -226,6 +226,13 @@ REST = [
         sent(model="gpt-4o", reasoning_effort="low"),
         what="of a model without",
     ),
+    row("ReasoningConfig.summary", hi(reasoning={"summary": "auto"}), lacks("reasoning.summary")),
+    row("ReasoningConfig.summary", hi(reasoning={"summary": "none"}), sent(), what="none"),
+    row(
+        "ChatRequest.previous_response_id",
+        hi(previous_response_id="resp_1"),
+        lacks("previous_response_id"),
+    ),
     row("ChatRequest.parallel_tool_calls", hi(parallel_tool_calls=False), sent(parallel_tool_calls=False)),
     row("ChatRequest.unsupported_parameters", hi(unsupported_parameters=DROP), sent()),
     row("ChatRequest.stream_options", hi(stream_options=pb.StreamOptions()), sent()),
@@ -238,6 +245,7 @@ REST = [
     row("ChatRequest.provider_options", optional(OWN, a=1, b={"c": [0.5]}), sent(a=1, b={"c": [0.5]})),
     row("ChatRequest.provider_options", optional(OTHER, a=1), sent(), what="of another"),
     row("ChatRequest.provider_options", optional(OWN, temperature=1), sent(temperature=1), what="known here"),
+    row("ChatRequest.fallback_models", hi(fallback_models=["other"]), sent()),
     row("ChatRequest.store", hi(store=True), sent(store=True), lacks("store")),
     row("ChatRequest.store", hi(store=False), sent(store=False), sent(), what="off"),
     row(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from tokenwire.v1 import chat_pb2 as pb
+from tokenwire_server.providers.state import is_bare
 
 Key = tuple[int, int]
 """Choice and part."""
@@ -38,8 +39,11 @@ def check_parts(events: Iterable[pb.ChatStreamResponse]) -> dict[Key, pb.Content
             grown[key] = pb.ContentPart()
             grown[key].CopyFrom(event.part_started.part)
         elif kind == "part_done":
-            grown[key].provider_state = event.part_done.part.provider_state  # final only now
-            assert grown[key] == event.part_done.part
+            done_part = event.part_done.part
+            grown[key].provider_state = done_part.provider_state  # final only now
+            if done_part.HasField("provider_item"):
+                grown[key].provider_item.item_json = done_part.provider_item.item_json  # the same
+            assert grown[key] == done_part
             done[key] = grown[key]
         else:
             grow(grown[key], event)
@@ -55,7 +59,10 @@ def grow(part: pb.ContentPart, event: pb.ChatStreamResponse) -> None:
         case "refusal_delta", "refusal":
             part.refusal += bounded(event.refusal_delta.text)
         case "reasoning_delta", "reasoning":
-            part.reasoning.text += bounded(event.reasoning_delta.text)
+            delta = event.reasoning_delta
+            assert bool(delta.text) != bool(delta.summary)
+            part.reasoning.text += delta.text and bounded(delta.text)
+            part.reasoning.summary += delta.summary and bounded(delta.summary)
         case "tool_call_delta", "tool_call":
             part.tool_call.arguments_json += bounded(event.tool_call_delta.arguments_json)
         case "annotation", "text":
@@ -79,7 +86,7 @@ def check_message(message: pb.ChatMessage, parts: Sequence[pb.ContentPart]) -> N
     assert message.role == pb.ROLE_ASSISTANT
     assert message.text == "".join(part.text for part in parts)
     plain = len(parts) == 1 and parts[0].WhichOneof("content") == "text" and not parts[0].annotations
-    assert list(message.parts) == ([] if plain else list(parts))
+    assert list(message.parts) == ([] if plain and is_bare(parts[0]) else list(parts))
 
 
 def merged(events: Iterable[pb.ChatStreamResponse]) -> object:
@@ -112,5 +119,6 @@ def _join(whole: pb.ChatStreamResponse, event: pb.ChatStreamResponse) -> None:
             whole.refusal_delta.text += event.refusal_delta.text
         case "reasoning_delta":
             whole.reasoning_delta.text += event.reasoning_delta.text
+            whole.reasoning_delta.summary += event.reasoning_delta.summary
         case "tool_call_delta":
             whole.tool_call_delta.arguments_json += event.tool_call_delta.arguments_json

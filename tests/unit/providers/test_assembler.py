@@ -253,12 +253,42 @@ def test_deltas_only_leaves_texts_out_of_completed_and_not_out_of_the_response()
     assembler.tool_call(0, 0, call("call_1", "f", "{}"))
     assembler.finish(0, CALLS, "tool_calls")
     response = assembler.whole()
+    response.reasoning.CopyFrom(pb.ReasoningTrace(effort="low", summary="Hm."))
     event = completed(response, pb.StreamOptions(deltas_only=True))
     (choice,) = event.completed.response.choices
     kept = pb.ContentPart(tool_call=call("call_1", "f", "{}"))
     assert choice.message == pb.ChatMessage(role=pb.ROLE_ASSISTANT, parts=[kept])
     assert choice.finish_reason == CALLS
-    assert response.choices[0].message.text == "a"
+    assert event.completed.response.reasoning == pb.ReasoningTrace(effort="low")
+    assert (response.choices[0].message.text, response.reasoning.summary) == ("a", "Hm.")
+
+
+def test_what_deltas_left_out_is_added_at_the_end() -> None:
+    assembler = Assembler("p")
+    part = pb.ContentPart(text="abc", annotations=[SOURCE, SOURCE], provider_state=b"s")
+    assembler.text(0, "ab", key=1)
+    assembler.annotation(0, SOURCE, key=1)
+    assembler.conclude(0, 1, part)
+    assembler.conclude(0, 2, part)
+    assembler.finish(0, STOP, "stop")
+    first, second = end(assembler, [])[-1].completed.response.choices[0].message.parts
+    assert (first.text, second.text) == ("ab", "abc")
+    assert list(first.annotations) == list(second.annotations) == [SOURCE, SOURCE]
+    assert first.provider_state == second.provider_state == b"s"
+
+
+def test_a_part_that_was_begun_keeps_its_beginning() -> None:
+    assembler = Assembler("p")
+    assembler.begin(0, 1, pb.ContentPart(tool_call=call("call_1", "f", "{")))
+    assembler.begin(0, 2, pb.ContentPart(reasoning=pb.Reasoning(summary="H")))
+    assembler.conclude(0, 2, pb.ContentPart(reasoning=pb.Reasoning(summary="Hm.", text="Well.")))
+    assembler.conclude(0, 1, pb.ContentPart(tool_call=call("call_other", "g", "{}")))
+    assembler.finish(0, CALLS, "tool_calls")
+    events = end(assembler, [])
+    check_stream(events)
+    called, thought = events[-1].completed.response.choices[0].message.parts
+    assert called.tool_call == call("call_1", "f", "{}")
+    assert thought.reasoning == pb.Reasoning(summary="Hm.", text="Well.")
 
 
 texts = st.text(min_size=1, max_size=5) | st.integers(15_000, 40_000).map(lambda length: "€" * length)
@@ -268,6 +298,9 @@ reports = st.one_of(
     st.tuples(st.just("text"), choices, texts),
     st.tuples(st.just("refusal"), choices, texts),
     st.tuples(st.just("arguments"), choices, keys, texts),
+    st.tuples(st.just("reasoning"), choices, texts),
+    st.tuples(st.just("summary"), choices, texts),
+    st.tuples(st.just("conclude"), choices, st.sampled_from(["text", "refusal", "reasoning"])),
     st.tuples(st.just("annotation"), choices),
     st.tuples(st.just("item"), choices),
     st.tuples(st.just("logprobs"), choices),
@@ -275,18 +308,25 @@ reports = st.one_of(
 )
 
 
+WHOLE = {
+    "text": pb.ContentPart(text="All.", provider_state=b"s"),
+    "refusal": pb.ContentPart(refusal="No."),
+    "reasoning": pb.ContentPart(reasoning=pb.Reasoning(summary="Hm.", text="Well.")),
+}
+
+
 def report(assembler: Assembler, kind: str, choice: int = 0, *rest: object) -> None:
     """Makes one report as a decoder would."""
     match kind, rest:
-        case "text", [str(text)]:
-            assembler.text(choice, text)
-        case "refusal", [str(text)]:
-            assembler.refusal(choice, text)
+        case "text" | "refusal" | "reasoning" | "summary", [str(text)]:
+            getattr(assembler, kind)(choice, text)
         case "arguments", [key, str(text)]:
             if assembler.has_tool_call(choice, key):
                 assembler.arguments(choice, key, text)
             else:
                 assembler.tool_call(choice, key, call(f"call_{key}", "f", text))
+        case "conclude", [str(key)]:
+            assembler.conclude(choice, key, WHOLE[key])
         case "annotation", []:
             assembler.annotation(choice, SOURCE)
         case "item", []:

@@ -19,16 +19,20 @@ from tokenwire.v1 import common_pb2
 from tokenwire.v1 import embed_pb2 as pb
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
 from tokenwire_server.call import Call, Target, now
+from tokenwire_server.catalog import Catalog
 from tokenwire_server.errors import GatewayError
+from tokenwire_server.providers.embed_limits import Limits
 from tokenwire_server.providers.embeddings import Embedder, EmbedFormat, _varint
 from tokenwire_server.providers.estimate import BYTES_PER_TOKEN
 from tokenwire_server.providers.exchange import Exchanger
+from tokenwire_server.secret import Secret
+from tokenwire_server.settings import OpenAIProvider
 
 MIB = 1024 * 1024
 ROOM = 64 * 1024
 """Bytes of the largest reply that one input takes."""
-FORM = EmbedFormat("dimensions", "user", max_inputs=2048, max_tokens=200_000)
-MISTRAL = EmbedFormat("output_dimension", "", max_inputs=512, max_tokens=10_000)
+FORM = EmbedFormat("dimensions", "user", Limits(max_inputs=2048, max_tokens=200_000))
+MISTRAL = EmbedFormat("output_dimension", "", Limits(max_inputs=512, max_tokens=10_000))
 FLOATS, PACKED = pb.VECTOR_ENCODING_FLOATS, pb.VECTOR_ENCODING_PACKED
 AWKWARD = [0.1, -0.0, 1e-45, 3.4028234e38, 1 / 3, -1.17549435e-38]
 """The smallest and largest float32, a negative zero, and some that only rounding makes float32."""
@@ -53,7 +57,8 @@ class Canned:
         yield SimpleNamespace(reply=SimpleNamespace(body=read))
 
     def embedder(self, form: EmbedFormat = FORM, cap: int = 32 * MIB) -> Embedder:
-        return Embedder("openai", form, cast("Exchanger", self), cap)
+        settings = OpenAIProvider(kind="openai", api_key=Secret("sk-test"), max_response_bytes=cap)
+        return Embedder("openai", settings, form, Catalog(()), cast("Exchanger", self))
 
     async def embed(self, *texts: str, form: EmbedFormat = FORM, **fields: Any) -> pb.EmbedResponse:
         request = pb.EmbedRequest(input=texts, **fields)
@@ -136,7 +141,7 @@ async def test_batches_together_are_the_input_and_keep_the_bounds(
     texts: list[str], max_inputs: int, max_tokens: int
 ) -> None:
     canned = Canned()
-    form = EmbedFormat("dimensions", "user", max_inputs=max_inputs, max_tokens=max_tokens)
+    form = EmbedFormat("dimensions", "user", Limits(max_inputs, max_tokens))
     response = await canned.embed(*texts, form=form, encoding=PACKED)
     batches = [body["input"] for body in canned.bodies]
     assert [text for batch in batches for text in batch] == texts
@@ -261,7 +266,7 @@ async def test_another_length_than_was_asked_for_is_the_providers_failure(vector
 
 
 async def test_batches_of_different_lengths_are_the_providers_failure() -> None:
-    form = EmbedFormat("dimensions", "user", max_inputs=1, max_tokens=100)
+    form = EmbedFormat("dimensions", "user", Limits(max_inputs=1, max_tokens=100))
     canned = Canned(answer([1.0]), answer([1.0, 2.0]))
     with pytest.raises(GatewayError) as raised:
         await canned.embed("a", "b", form=form)
@@ -282,7 +287,7 @@ async def test_a_reply_that_tells_only_its_total_is_believed() -> None:
 
 
 async def test_usage_is_estimated_as_soon_as_that_of_one_batch_is() -> None:
-    form = EmbedFormat("dimensions", "user", max_inputs=1, max_tokens=100)
+    form = EmbedFormat("dimensions", "user", Limits(max_inputs=1, max_tokens=100))
     canned = Canned(answer([1.0]), without(answer([1.0]), "usage"), answer([1.0]))
     response = await canned.embed("a", "b" * 8, "c", form=form)
     assert response.usage.input_tokens == 3 + 3 + 3

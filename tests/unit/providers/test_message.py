@@ -6,6 +6,7 @@ import pytest
 
 from tokenwire.v1 import chat_pb2 as pb
 from tokenwire_server.providers.message import assistant_message, without_text
+from tokenwire_server.providers.state import pack
 
 Part = pb.ContentPart
 SOURCE = pb.Annotation(type="url_citation", url="https://example.com")
@@ -23,6 +24,8 @@ REFUSAL = Part(refusal="No.")
         ([Part(text="")], "", True),
         ([Part(text="a"), Part(text="b")], "ab", False),
         ([CITED], "a", False),
+        ([Part(text="a", provider_state=pack("p", id="msg_1", status="completed"))], "a", True),
+        ([Part(text="a", provider_state=pack("p", id="msg_1", phase="final_answer"))], "a", False),
         ([REFUSAL], "", False),
         ([Part(text="a"), REFUSAL, Part(text="b")], "ab", False),
         ([CALL], "", False),

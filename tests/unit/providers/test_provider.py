@@ -74,6 +74,21 @@ async def test_a_stream_that_succeeds(upstream: Upstream, backend: Backend) -> N
     assert call.output_pieces == 1
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+async def test_reasoning_of_any_server_is_traced(
+    upstream: Upstream, backend: Backend, *, stream: bool
+) -> None:
+    thinking = {"reasoning_content": "Hm.", "content": "Hi"}
+    request = pb.ChatRequest(messages=ASK.messages, reasoning=pb.ReasoningConfig(effort="low"))
+    if stream:
+        upstream.events(chunk(thinking), STOP)
+        response = (await our_stream(backend, request))[-1].completed.response
+    else:
+        upstream.body = json.dumps(reply(thinking)).encode()
+        response = await backend.chat(request, new_call())
+    assert response.reasoning == pb.ReasoningTrace(effort="low", items_count=1)
+
+
 async def test_a_finish_reason_without_the_marker_is_complete(upstream: Upstream, backend: Backend) -> None:
     upstream.events(HI, STOP, end="")
     events = await our_stream(backend, ASK)

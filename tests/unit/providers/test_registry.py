@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from oracle.capture import Capture, capturing, gateway, new_call, our_stream
+from oracle.capture import MODEL, Capture, capturing, gateway, new_call, our_stream
 from support.ask import ask, user
 
 from tokenwire.v1 import chat_pb2 as pb
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
-from tokenwire_server.catalog import load
+from tokenwire_server.catalog import Row, load
 from tokenwire_server.errors import GatewayError
 from tokenwire_server.providers.http import HttpClient
 from tokenwire_server.providers.registry import provider_backends
@@ -78,6 +78,29 @@ async def test_a_compatible_servers_field_for_tokens_is_a_setting(capture: Captu
     assert "max_tokens" not in body
 
 
+@pytest.mark.parametrize(
+    ("kind", "known", "settings", "endpoint"),
+    [
+        ("openai", {}, {}, "chat/completions"),
+        ("openai", {"endpoint": "responses"}, {}, "responses"),
+        ("openai_compatible", {}, {"endpoint": "responses"}, "responses"),
+        ("openai_compatible", {"endpoint": "chat"}, {"endpoint": "responses"}, "chat/completions"),
+        ("openai_compatible", {"endpoint": "responses"}, {}, "responses"),
+        ("mistral", {"endpoint": "responses"}, {}, "chat/completions"),  # it has no other
+    ],
+)
+async def test_the_catalog_then_settings_choose_the_endpoint(
+    capture: Capture, kind: str, known: Any, settings: Any, endpoint: str
+) -> None:
+    url = root(capture) if kind == "mistral" else capture.url
+    row = Row.model_validate({"kind": kind, "match": MODEL, **known})
+    async with gateway(url, kind=kind, rows=[row], **settings) as backend:
+        await backend.chat(ask("Hi"), new_call())
+        await our_stream(backend, ask("Hi"))
+    assert [sent.path for sent in capture.sent] == [f"/v1/{endpoint}"] * 2
+    capture.sent.clear()
+
+
 async def test_media_by_url_go_to_a_compatible_server_only_where_settings_allow_it(
     capture: Capture,
 ) -> None:
@@ -115,18 +138,28 @@ async def test_every_configured_provider_has_its_backend_under_its_own_name(capt
                 "main": {"kind": "openai", "api_key": "k-main", "base_url": capture.url},
                 "eu": {"kind": "mistral", "api_key": "k-eu", "base_url": root(capture)},
                 "local": {"kind": "openai_compatible", "base_url": capture.url},
-                "groq": {"kind": "openai_compatible", "api_key": "k-groq", "base_url": capture.url},
+                "groq": {
+                    "kind": "openai_compatible",
+                    "api_key": "k-groq",
+                    "extra_api_keys": ["k-2", "k-3"],
+                    "base_url": capture.url,
+                },
             },
         }
     )
     http = HttpClient()
     try:
         backends = provider_backends(settings, load(), http)
-        keys = {}
-        for name, backend in backends.items():
+        keys: dict[str, list[str | None]] = {name: [] for name in backends}
+        for name, backend in ((name, backend) for name, found in backends.items() for backend in found):
             response = await backend.chat(ask("Hi"), new_call())
             assert response.provider == name
-            keys[name] = capture.only().headers.get("authorization")
+            keys[name].append(capture.only().headers.get("authorization"))
     finally:
         await http.close()
-    assert keys == {"main": "Bearer k-main", "eu": "Bearer k-eu", "local": None, "groq": "Bearer k-groq"}
+    assert keys == {
+        "main": ["Bearer k-main"],
+        "eu": ["Bearer k-eu"],
+        "local": [None],
+        "groq": ["Bearer k-groq", "Bearer k-2", "Bearer k-3"],
+    }
