@@ -110,64 +110,96 @@ def _provider_name(name: str) -> str:
 ProviderName = Annotated[str, AfterValidator(_provider_name)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 QueryName = Annotated[Plain, BeforeValidator(_query_name)]
+Headers = Annotated[dict[HeaderName, SecretText], BeforeValidator(parsed), AfterValidator(_headers)]
+"""No two names differ only in case, and none sends what `api_key` does."""
 
 
 class Timeouts(Table):
     """Seconds a provider is waited for."""
 
-    connect: Seconds = 5.0
-    first_token: Seconds = 60.0
-    idle: Seconds = 60.0
-    total: Seconds = 600.0
+    connect: Seconds = Field(default=5.0, description="seconds to a connection")
+    first_token: Seconds = Field(default=60.0, description="seconds to a stream's first content")
+    idle: Seconds = Field(default=60.0, description="seconds between two events of a stream")
+    total: Seconds = Field(default=600.0, description="seconds for a whole answer")
+
+
+AS_IN_DEFAULTS: Final = "as in `defaults`, and wins over it"
+API_KEY: Final = "the key itself, `env:NAME` or `file:/path`"
+SENT: Final = "sent with each call"
 
 
 class _Common(Table):
     """What a provider of any kind has."""
 
-    default_model: Plain = ""
-    default_max_output_tokens: Tokens | None = None
-    default_temperature: Temperature | None = None
-    unsupported_parameters: Unsupported | None = None
+    extra_api_keys: Annotated[tuple[SecretText, ...], BeforeValidator(parsed)] = Field(
+        default=(), description="more keys, each as `api_key`; calls take the one that has least to do"
+    )
+    default_model: Plain = Field(default="", description=AS_IN_DEFAULTS)
+    default_max_output_tokens: Tokens | None = Field(default=None, description=AS_IN_DEFAULTS)
+    default_temperature: Temperature | None = Field(default=None, description=AS_IN_DEFAULTS)
+    unsupported_parameters: Unsupported | None = Field(default=None, description=AS_IN_DEFAULTS)
     timeouts: Timeouts = Timeouts()
-    max_event_bytes: Count = 4 * MIB
-    max_response_bytes: Count = 32 * MIB
+    max_event_bytes: Count = Field(default=4 * MIB, description="largest event of a stream")
+    max_response_bytes: Count = Field(default=32 * MIB, description="largest answer")
 
 
 class OpenAIProvider(_Common):
     """OpenAI itself."""
 
-    kind: Literal["openai"]
-    api_key: SecretText
-    base_url: Annotated[str, AfterValidator(_base_url)] = "https://api.openai.com/v1"
-    organization: Plain = ""
-    project: Plain = ""
+    kind: Literal["openai"] = Field(description="OpenAI itself")
+    api_key: SecretText = Field(description=API_KEY)
+    base_url: Annotated[str, AfterValidator(_base_url)] = Field(
+        default="https://api.openai.com/v1", description="http only to loopback hosts"
+    )
+    organization: Plain = Field(default="", description=SENT)
+    project: Plain = Field(default="", description=SENT)
 
 
 class MistralProvider(_Common):
     """Mistral itself."""
 
-    kind: Literal["mistral"]
-    api_key: SecretText
-    base_url: Annotated[str, AfterValidator(_server_root)] = "https://api.mistral.ai"
-    """The server's root, without /v1."""
+    kind: Literal["mistral"] = Field(description="Mistral itself")
+    api_key: SecretText = Field(description=API_KEY)
+    base_url: Annotated[str, AfterValidator(_server_root)] = Field(
+        default="https://api.mistral.ai",
+        description="the server, without `/v1`; http only to loopback hosts",
+    )
 
 
 class CompatibleProvider(_Common):
-    """A server that speaks OpenAI's protocol, more or less. Without `api_key` no key is sent."""
+    """A server that speaks OpenAI's protocol, more or less."""
 
-    kind: Literal["openai_compatible"]
-    allow_plain_http: bool = False
-    """Whether http may leave this machine. Stands before `base_url`, whose check needs it."""
-    base_url: Annotated[str, AfterValidator(_compatible_url)]
-    api_key: SecretText | None = None
-    headers: Annotated[dict[HeaderName, SecretText], BeforeValidator(parsed), AfterValidator(_headers)] = (
-        Field(default_factory=dict)
+    kind: Literal["openai_compatible"] = Field(description="a server that speaks OpenAI's protocol")
+    # Stands before `base_url`, whose check needs it.
+    allow_plain_http: bool = Field(
+        default=False,
+        description="true = `base_url` may be http to other machines: prompts and keys cross the network "
+        "unencrypted",
     )
-    """Sent with each request. No two names differ only in case, and none sends what `api_key` does."""
-    query: Annotated[dict[QueryName, Plain], BeforeValidator(parsed)] = Field(default_factory=dict)
-    """Added to each URL."""
-    allow_media_urls: bool = False
-    tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    base_url: Annotated[str, AfterValidator(_compatible_url)] = Field(
+        description="with the `/v1` that most servers have; http only to loopback hosts"
+    )
+    api_key: SecretText | None = Field(default=None, description=f"{API_KEY}; without it no key is sent")
+    headers: Headers = Field(
+        default_factory=dict,
+        description="sent with each call; a table of names and secrets. "
+        "Not those of the connection or the body, such as `host`",
+    )
+    query: Annotated[dict[QueryName, Plain], BeforeValidator(parsed)] = Field(
+        default_factory=dict,
+        description="added to each URL, such as `api-version`; a table. Not for secrets",
+    )
+    allow_media_urls: bool = Field(
+        default=False,
+        description="true = the server may be sent URLs of media, which it then fetches from where it stands",
+    )
+    tokens_field: Literal["max_tokens", "max_completion_tokens"] = Field(
+        default="max_tokens",
+        description="or `max_completion_tokens`: what the server calls the limit of an answer's tokens",
+    )
+    endpoint: Literal["chat", "responses"] = Field(
+        default="chat", description="or `responses`: the endpoint of models for which the catalog names none"
+    )
 
 
 Provider: TypeAlias = Annotated[

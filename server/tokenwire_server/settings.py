@@ -8,13 +8,14 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from tokenwire_server import environment
+from tokenwire_server.catalog import KEYS as CATALOG_KEYS
 from tokenwire_server.catalog import Row as CatalogRow
 from tokenwire_server.catalog import check_rows
 from tokenwire_server.environment import Loc, Mistake, Tree, dotted, key_of, scrub, twin
@@ -27,29 +28,23 @@ from tokenwire_server.provider_settings import (
     Timeouts,
 )
 from tokenwire_server.secret import Secret
-from tokenwire_server.settings_types import (
-    DAY,
-    MIB,
-    Count,
-    Kind,
-    Plain,
-    Seconds,
-    Table,
-    Temperature,
-    TokenPath,
-    Tokens,
-    TokenTable,
-    Unsupported,
-    address,
-    is_loopback,
-    parsed,
-    split_list,
+from tokenwire_server.server_settings import (
+    Alias,
+    AliasName,
+    Attempts,
+    Auth,
+    Defaults,
+    Metrics,
+    Models,
+    Server,
+    place,
 )
+from tokenwire_server.settings_types import Kind, Plain, Table, address, is_loopback, parsed
 
 __all__ = [
-    "KEYS", "KINDS", "Auth", "CatalogRow", "CompatibleProvider", "Defaults", "Kind", "Metrics",
-    "MistralProvider", "OpenAIProvider", "Provider", "Secret", "Server", "Settings", "SettingsError",
-    "Timeouts", "address", "describe", "is_loopback", "load", "scrub",
+    "KEYS", "KINDS", "PROVIDER_KEYS", "Auth", "CatalogRow", "CompatibleProvider", "Defaults", "Kind",
+    "Metrics", "MistralProvider", "OpenAIProvider", "Provider", "Secret", "Server", "Settings",
+    "SettingsError", "Timeouts", "address", "describe", "is_loopback", "load", "scrub",
 ]  # fmt: skip
 
 KINDS: Final = ("openai", "mistral")
@@ -64,89 +59,27 @@ class SettingsError(Exception):
         super().__init__("\n".join(map(str, self.mistakes)))
 
 
-def _listeners(listen: tuple[str, ...]) -> tuple[str, ...]:
-    seen: set[object] = set()
-    for text in listen:
-        place = _place(text)
-        if place in seen:
-            raise ValueError(f"has {text} twice; remove one")
-        seen.add(place)
-    return listen
-
-
-def _place(text: str) -> object:
-    """What two listeners must not share; a free port (0) is never shared."""
-    if not text.startswith("unix:"):
-        host, port = address(text)
-        return (host, port) if port else object()
-    if not re.fullmatch(r"unix:/[^\x00-\x20]+", text):
-        raise ValueError(f"{text!r} has no absolute path; write unix:/path")
-    return text
-
-
-def _metrics_listener(text: str) -> str:
-    if text == "off":
-        return ""
-    if text:
-        address(text)
-    return text
-
-
-class Server(Table):
-    """The gRPC side. Sizes are checked per request."""
-
-    listen: Annotated[
-        tuple[str, ...], Field(min_length=1), BeforeValidator(split_list), AfterValidator(_listeners)
-    ] = ("127.0.0.1:50051",)
-    drain_seconds: Annotated[float, Field(ge=0, le=DAY)] = 30.0
-    """Grace for calls in flight when the server stops."""
-    reflection: bool = True
-    max_request_bytes: Count = 32 * MIB
-    max_messages: Count = 4096
-    max_parts: Count = 1024
-    max_tools: Count = 512
-    max_metadata_pairs: Count = 16
-    max_deadline_seconds: Seconds = 3600.0
-
-
-class Auth(Table):
-    """Who may call. None = nobody decided, which only loopback and unix listeners accept."""
-
-    mode: Literal["none", "token"] | None = None
-    tokens: TokenTable = Field(default_factory=dict)
-    tokens_file: TokenPath | None = None
-    """More of them, one `NAME sha256:…` in each line."""
-    provider_keys: bool = False
-    """Whether callers may bring their own provider key, in the metadata x-tokenwire-provider-key."""
-
-
-class Metrics(Table):
-    """Prometheus' side."""
-
-    listen: Annotated[str, AfterValidator(_metrics_listener)] = "127.0.0.1:9464"
-    """Empty or "off" = no metrics; "off" because an empty variable counts as unset."""
-
-
-class Defaults(Table):
-    """What a call gets that does not say; a provider's own defaults come first."""
-
-    model: Plain = ""
-    unsupported_parameters: Unsupported = "drop_sampling"
-    max_output_tokens: Tokens | None = None
-    temperature: Temperature | None = None
-
-
 class Settings(Table):
-    """All of it."""
+    """All that `tokenwire.toml` may say."""
 
     server: Server = Server()
     auth: Auth = Auth()
     metrics: Metrics = Metrics()
     defaults: Defaults = Defaults()
-    providers: dict[ProviderName, Provider] = Field(default_factory=dict)
-    catalog: Annotated[tuple[CatalogRow, ...], BeforeValidator(parsed), AfterValidator(check_rows)] = ()
-    """What is known of models, besides catalog.toml and before it."""
-    environment: Plain = "development"
+    models: Models = Models()
+    attempts: Attempts = Attempts()
+    providers: dict[ProviderName, Provider] = Field(
+        default_factory=dict, description='a table for each; its name is the provider in "provider/model"'
+    )
+    aliases: dict[AliasName, Alias] = Field(
+        default_factory=dict, description="a table for each; its name stands for its targets"
+    )
+    catalog: Annotated[tuple[CatalogRow, ...], BeforeValidator(parsed), AfterValidator(check_rows)] = Field(
+        default=(), description="what is known of models, as rows that come before the shipped ones"
+    )
+    environment: Plain = Field(
+        default="development", description="`production`: logs are JSON, `--demo` is refused"
+    )
 
     @property
     def production(self) -> bool:
@@ -160,6 +93,8 @@ def _keys(table: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Field
         if key == "providers":
             for keys in PROVIDER_KEYS.values():
                 yield from keys.items()
+        elif key == "aliases":
+            yield from _keys(Alias, "aliases.*.")
         elif isinstance(inner, type) and issubclass(inner, BaseModel):
             yield from _keys(inner, f"{key}.")
         else:
@@ -227,17 +162,25 @@ def _rules(settings: Settings) -> Iterator[tuple[Loc, str, str]]:
     yield from _token_rules(settings.auth)
     listen = settings.server.listen
     metrics = settings.metrics.listen
-    if metrics and _place(metrics) in map(_place, listen):
+    if metrics and place(metrics) in map(place, listen):
         yield ("metrics", "listen"), "server", f"is {metrics}, where calls are served; choose another port"
     models: dict[Loc, str] = {("defaults", "model"): settings.defaults.model}
     models |= {
         ("providers", name, "default_model"): p.default_model for name, p in settings.providers.items()
+    }
+    models |= {
+        ("aliases", name, "targets"): target
+        for name, alias in settings.aliases.items()
+        for target in alias.targets
+        if target.partition("/")[0] not in settings.providers
     }
     for loc, model in models.items():
         prefix, slash, _ = model.partition("/")
         if slash and settings.providers and prefix in KINDS and prefix not in settings.providers:
             fix = f"add [providers.{prefix}] or name another model"
             yield loc, "providers", f"names the provider {prefix}, which is not configured; {fix}"
+        elif loc[0] == "aliases" and settings.providers:
+            yield loc, "providers", f"names {model}, which is no provider/model of this server; write one"
 
 
 def _open_rules(settings: Settings) -> Iterator[tuple[Loc, str, str]]:
@@ -306,15 +249,15 @@ def _missing(loc: Loc, fix: str, tree: Tree) -> Mistake:
 
 def _pattern(loc: Loc) -> str:
     """The key at `loc` as KEYS has it."""
-    if loc[0] == "providers" and len(loc) > 1:
-        loc = ("providers", "*", *loc[2:])
+    if loc[0] in ("providers", "aliases") and len(loc) > 1:
+        loc = (loc[0], "*", *loc[2:])
     return dotted(loc)
 
 
 def _known(loc: Loc, kind: str) -> list[str]:
     """Keys that may have been meant."""
     if loc[0] == "catalog" and len(loc) > 1:
-        return [dotted((*loc[:2], name)) for name in CatalogRow.model_fields]
+        return [f"{dotted(loc[:2])}.{name}" for name in CATALOG_KEYS]
     provider = loc[1] if len(loc) > 2 else ""
     return [name.replace("*", str(provider)) for name in PROVIDER_KEYS.get(kind, KEYS)]
 

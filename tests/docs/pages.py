@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from docs import settings_table
 from tokenwire.v1.errors_pb2 import ErrorReason
 from tokenwire_server.cli import app
 from tokenwire_server.errors import TABLE, Retry
@@ -60,6 +61,9 @@ def made_from_code() -> Mapping[str, str]:
         "errors": _error_table(),
         "markers": "".join(f"- `{marker}`: {text}\n" for marker, text in MARKERS.items()),
         "not-simulated": "".join(f"- {name}: {text}\n" for name, text in NOT_SIMULATED.items()),
+        "plain-variables": settings_table.plain_variables(),
+        "settings": settings_table.keys(),
+        "settings-of-kinds": settings_table.keys_of_kinds(),
     }
 
 

@@ -18,6 +18,7 @@ SHOWN_ELSEWHERE = {
     "make bench": "minutes long; its quick form is a test of its own",
 }
 SHOWN = {
+    "/metrics": ('tokenwire_provider_up{provider="openai"}',),
     "-format-error": ('"reason": "INVALID_REQUEST"', '"field": "config.temperature"', '"request_id"'),
     "--target 127.0.0.1:1 ": ("UNAVAILABLE", "is `tokenwire serve` running at 127.0.0.1:1?"),
     "LLMService/ChatStream": ('"started"', '"completed"'),
@@ -25,7 +26,7 @@ SHOWN = {
     "LLMService/Embed": ('"embeddings"', '"dimensions"'),
     "LLMService/CountTokens": ('"input_tokens"', '"tokenizer": "o200k_base"'),
     "LLMService/ListModels": ('"name": "openai/gpt-4o-mini"', '"context_window"'),
-    "LLMService/Health": ('"HEALTH_STATUS_SERVING"', '"version"', '"config_hash"'),
+    "LLMService/Health": ('"HEALTH_STATUS_SERVING"', '"version"', '"config_hash"', '"name": "mistral"'),
     "Health/Check": ('"SERVING"',),
     "tokenwire chat": ("This is the Tokenwire simulator",),
     "tokenwire embed": ("1536: ",),

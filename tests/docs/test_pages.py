@@ -41,5 +41,5 @@ def test_readme_is_one_screen() -> None:
 
 
 def test_every_shell_block_is_known() -> None:
-    kinds = {"sh", "sh fails", "sh serves", "python", "text", "toml", "json", ""}
+    kinds = {"sh", "sh fails", "sh serves", "sh container", "python", "text", "toml", "json", ""}
     assert {block.info for block in pages.blocks()} <= kinds

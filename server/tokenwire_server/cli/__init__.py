@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from tokenwire_server.cli import calls, serving, token
+from tokenwire_server.cli import calls, config, serving, token
 
 app: Final = typer.Typer(
     help="Tokenwire: one typed gRPC service in front of your model providers.",
@@ -30,6 +30,7 @@ for command in (
     serving.simulate,
 ):
     app.command()(command)
+app.add_typer(config.app, name="config", help="The settings file.")
 app.add_typer(token.app, name="token", help='Tokens of callers, for auth.mode = "token".')
 
 
