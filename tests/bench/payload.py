@@ -1,8 +1,10 @@
 """What is asked and answered in every run: the same bytes for the gateway and its reference."""
 
-from typing import Final
+from array import array
+from typing import Final, NamedTuple
 
 from tokenwire.v1 import chat_pb2 as pb
+from tokenwire.v1 import embed_pb2
 
 OPENAI: Final = "openai"
 MISTRAL: Final = "mistral"
@@ -12,6 +14,9 @@ KEYS: Final = {OPENAI: "sk-bench", MISTRAL: "mk-bench"}
 CHAT: Final = "bench-chat"
 BURST: Final = "bench-burst"
 PACED: Final = "bench-paced"
+EMBED: Final = "bench-embed-floats"
+EMBED_PACKED: Final = "bench-embed-packed"
+EMBED_ONE: Final = "bench-embed-one"
 """Models; each is answered in its own way."""
 
 TOKENS: Final = 64
@@ -47,3 +52,34 @@ def request(provider: str, model: str) -> pb.ChatRequest:
 def messages() -> list[dict[str, str]]:
     """The same chat as the provider must see it."""
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": QUESTION}]
+
+
+class EmbedCase(NamedTuple):
+    """What one of the models for embeddings is asked for."""
+
+    texts: list[str]
+    encoding: "embed_pb2.VectorEncoding.ValueType"
+
+    @property
+    def embeddings(self) -> list[embed_pb2.Embedding]:
+        """The vectors as the caller must get them."""
+        numbered = enumerate(VECTORS[: len(self.texts)])
+        if self.encoding == embed_pb2.VECTOR_ENCODING_PACKED:
+            return [embed_pb2.Embedding(index=index, packed=vector.tobytes()) for index, vector in numbered]
+        return [embed_pb2.Embedding(index=index, values=vector) for index, vector in numbered]
+
+
+DIMENSIONS: Final = 1536
+VECTORS: Final = [array("f", (1 / (text + place + 1) for place in range(DIMENSIONS))) for text in range(100)]
+_TEXTS: Final = [f"Sentence {number} of a page about kettles, steam and patience." for number in range(100)]
+EMBEDDINGS: Final = {
+    EMBED: EmbedCase(_TEXTS, embed_pb2.VECTOR_ENCODING_FLOATS),
+    EMBED_PACKED: EmbedCase(_TEXTS, embed_pb2.VECTOR_ENCODING_PACKED),
+    EMBED_ONE: EmbedCase(_TEXTS[:1], embed_pb2.VECTOR_ENCODING_FLOATS),
+}
+
+
+def embed_request(provider: str, model: str) -> embed_pb2.EmbedRequest:
+    """The texts of a model for embeddings."""
+    texts, encoding = EMBEDDINGS[model]
+    return embed_pb2.EmbedRequest(model=f"{provider}/{model}", input=texts, encoding=encoding)

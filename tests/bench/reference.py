@@ -17,11 +17,11 @@ import uvloop
 from google.protobuf.message import Message
 
 from tokenwire.v1 import chat_pb2 as pb
-from tokenwire.v1 import common_pb2, llm_service_pb2_grpc
+from tokenwire.v1 import common_pb2, embed_pb2, llm_service_pb2_grpc
 from tokenwire_server.rpc.server import OPTIONS
 
 from .child import serve_until_told
-from .payload import ANSWER, CHAT, PACE, PACED, PIECES, USAGE
+from .payload import ANSWER, CHAT, DIMENSIONS, EMBEDDINGS, PACE, PACED, PIECES, USAGE
 
 if TYPE_CHECKING:
     Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -40,11 +40,26 @@ def response() -> pb.ChatResponse:
     return answer
 
 
+def embed_response(model: str) -> embed_pb2.EmbedResponse:
+    """The same for a model for embeddings."""
+    embedding = EMBEDDINGS[model]
+    given, _ = USAGE
+    return embed_pb2.EmbedResponse(
+        embeddings=embedding.embeddings,
+        usage=common_pb2.Usage(input_tokens=given, total_tokens=given),
+        model=model,
+        provider="openai",
+        dimensions=DIMENSIONS,
+        encoding=embedding.encoding,
+    )
+
+
 class Reference(llm_service_pb2_grpc.LLMServiceServicer):
-    """Chat echoes, ChatStream writes each token by itself."""
+    """Chat and Embed answer from memory, ChatStream writes each token by itself."""
 
     def __init__(self) -> None:
         self._response = response()
+        self._embedded = {f"openai/{model}": embed_response(model) for model in EMBEDDINGS}
         self._deltas = [pb.ChatStreamResponse(text_delta=pb.TextDelta(text=piece)) for piece in PIECES]
 
     async def Chat(self, request: pb.ChatRequest, context: "Context") -> pb.ChatResponse:  # noqa: N802
@@ -62,10 +77,14 @@ class Reference(llm_service_pb2_grpc.LLMServiceServicer):
                 await asyncio.sleep(start + index * PACE - loop.time())
             await context.write(delta)
 
+    async def Embed(self, request: embed_pb2.EmbedRequest, context: "Context") -> embed_pb2.EmbedResponse:  # noqa: N802
+        """The model's vectors."""
+        return self._embedded[request.model]
+
     async def _none(self, request: Message, context: "Context") -> NoReturn:
         raise NotImplementedError
 
-    Embed = CountTokens = ListModels = Health = _none
+    CountTokens = ListModels = Health = _none
 
 
 async def main() -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Self
 
 from .measure import Spread, Window
-from .payload import BURST, CHAT, CYCLE, MISTRAL, OPENAI, PACE, PACED
+from .payload import BURST, CHAT, CYCLE, EMBED, EMBED_ONE, EMBED_PACKED, MISTRAL, OPENAI, PACE, PACED
 
 _LIGHT: Final = 0.3
 """Of what the saturated gateway could do."""
@@ -33,6 +33,11 @@ class Scenario:
     mistral: float | None = None
     """Most that the same load through Mistral may cost, in loads through OpenAI; none = it is not run."""
 
+    @property
+    def kind(self) -> str:
+        """What it has in common with its variants: the name's first word."""
+        return self.name.partition("-")[0]
+
     def through_mistral(self) -> Self:
         """The same load through Mistral: its reference is the gateway with OpenAI."""
         name, title = f"{self.name}-mistral", f"{self.title}, Mistral"
@@ -49,7 +54,16 @@ FULL: Final = (
     Scenario(
         "light", "Chat at 30 % load", CHAT, "call", rounds=5, seconds=1.5, light=True, saturates=False,
     ),
+    Scenario("embed", "Embed 100 x 1536", EMBED, "call", rounds=5, seconds=1.5, slots=8, budget=3),
+    Scenario(
+        "embed-packed", "Embed 100 x 1536, PACKED", EMBED_PACKED, "call", rounds=5, seconds=1.5, slots=8,
+        budget=3,
+    ),
+    Scenario("embed-one", "Embed 1 x 1536", EMBED_ONE, "call", rounds=5, seconds=1.5, budget=3),
 )  # fmt: skip
+
+KINDS: Final = [*dict.fromkeys(scenario.kind for scenario in FULL if not scenario.light)]
+"""Those that can be run by themselves."""
 
 QUICK: Final = tuple(
     replace(scenario, rounds=1, seconds=CYCLE if scenario.model == PACED else 0.8) for scenario in FULL

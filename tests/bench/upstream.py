@@ -12,10 +12,11 @@ from typing import Any, Final, cast
 import orjson
 
 from .child import serve_until_told
-from .payload import BURST, CHAT, KEYS, MISTRAL, OPENAI, PACE, PACED, TOKENS, messages
-from .wire import http, reply, writes
+from .payload import BURST, CHAT, EMBEDDINGS, KEYS, MISTRAL, OPENAI, PACE, PACED, TOKENS, messages
+from .wire import http, reply, vectors, writes
 
-_REQUEST_LINE: Final = b"POST /v1/chat/completions HTTP/1.1\r\n"
+_CHAT_LINE: Final = b"POST /v1/chat/completions HTTP/1.1\r\n"
+_EMBED_LINE: Final = b"POST /v1/embeddings HTTP/1.1\r\n"
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 _TYPE: Final = re.compile(rb"\r\ncontent-type: *application/json\r\n", re.IGNORECASE)
 _KEY: Final = re.compile(rb"\r\nauthorization: Bearer (\S+)\r\n", re.IGNORECASE)
@@ -24,7 +25,9 @@ _MODELS: Final = {OPENAI: {CHAT, BURST, PACED}, MISTRAL: {BURST, PACED}}
 _MISTRAL_FIELDS: Final = {"model", "messages", "stream"}
 _MESSAGES: Final = messages()
 
-_REPLY: Final = http(b"200 OK", reply())
+_WHOLE: Final = {CHAT.encode(): http(b"200 OK", reply())} | {
+    model.encode(): http(b"200 OK", vectors(model)) for model in EMBEDDINGS
+}
 _BURST: Final = {provider: b"".join(writes(provider, BURST)) for provider in KEYS}
 _PACED: Final = {provider: writes(provider, PACED) for provider in KEYS}
 
@@ -37,8 +40,8 @@ def provider_of(head: bytes) -> str:
 
 def mistake(head: bytes, body: bytes) -> str:
     """What is wrong with a request; empty when nothing is."""
-    if not head.startswith(_REQUEST_LINE):
-        return "not a POST of /v1/chat/completions"
+    if not head.startswith((_CHAT_LINE, _EMBED_LINE)):
+        return "not a POST of /v1/chat/completions or /v1/embeddings"
     if not (provider := provider_of(head)):
         return "not the key"
     if not _TYPE.search(head):
@@ -47,6 +50,8 @@ def mistake(head: bytes, body: bytes) -> str:
         fields = orjson.loads(body)
     except orjson.JSONDecodeError:
         return "not JSON"
+    if head.startswith(_EMBED_LINE):
+        return _embed_mistake(fields)
     if not isinstance(fields, dict) or fields.get("model") not in _MODELS[provider]:
         return "not a known model"
     if fields.get("messages") != _MESSAGES:
@@ -54,6 +59,14 @@ def mistake(head: bytes, body: bytes) -> str:
     if bool(fields.get("stream")) != (fields["model"] != CHAT):
         return "not the stream flag"
     return _mistral_mistake(fields) if provider == MISTRAL else _openai_mistake(fields)
+
+
+def _embed_mistake(fields: object) -> str:
+    model = fields.get("model") if isinstance(fields, dict) else None
+    if model not in EMBEDDINGS:
+        return "not a known model"
+    expected = {"model": model, "input": EMBEDDINGS[model].texts, "encoding_format": "base64"}
+    return "" if fields == expected else "not the texts"
 
 
 def _openai_mistake(fields: Mapping[str, Any]) -> str:
@@ -105,8 +118,10 @@ class Connection(asyncio.Protocol):
         provider = provider_of(head)
         if PACED.encode() in body:
             self._write_next(_PACED[provider], asyncio.get_running_loop().time(), 0)
+        elif BURST.encode() in body:
+            self._transport.write(_BURST[provider])
         else:
-            self._transport.write(_BURST[provider] if BURST.encode() in body else _REPLY)
+            self._transport.write(next(whole for model, whole in _WHOLE.items() if model in body))
 
     def _write_next(self, parts: list[bytes], start: float, index: int) -> None:
         self._transport.write(parts[index])

@@ -1,10 +1,11 @@
 """What the two providers send, in their own forms: made once, before anything is measured."""
 
+from base64 import b64encode
 from typing import Final
 
 import orjson
 
-from .payload import ANSWER, CHAT, MISTRAL, OPENAI, PIECES, USAGE
+from .payload import ANSWER, CHAT, EMBEDDINGS, MISTRAL, OPENAI, PIECES, USAGE, VECTORS
 
 Json = dict[str, object]
 Stream = tuple[bytes, list[bytes], list[bytes]]
@@ -45,6 +46,18 @@ def reply() -> bytes:
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
     fields: Json = {"id": "chatcmpl-bench", "object": "chat.completion", "model": CHAT, "choices": [choice]}
     return orjson.dumps(fields | _OPENAI_HEAD | {"usage": _openai_usage()})
+
+
+def vectors(model: str) -> bytes:
+    """The body of OpenAI's reply to the texts of a model for embeddings."""
+    given, _ = USAGE
+    numbered = enumerate(VECTORS[: len(EMBEDDINGS[model].texts)])
+    rows = [
+        {"object": "embedding", "index": index, "embedding": b64encode(vector.tobytes()).decode()}
+        for index, vector in numbered
+    ]
+    usage = {"prompt_tokens": given, "total_tokens": given}
+    return orjson.dumps({"object": "list", "data": rows, "model": model, "usage": usage})
 
 
 def _openai_chunk(model: str, choices: list[object], usage: object = None) -> bytes:

@@ -4,16 +4,30 @@ import json
 import os
 import subprocess
 import sys
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 from bench.measure import Cpu, Spread, Window, memory_mib, percentile
-from bench.payload import BURST, CHAT, KEYS, MISTRAL, OPENAI, PACED, PIECES, TOKENS, messages
+from bench.payload import (
+    BURST,
+    CHAT,
+    EMBED,
+    EMBED_ONE,
+    EMBEDDINGS,
+    KEYS,
+    MISTRAL,
+    OPENAI,
+    PACED,
+    PIECES,
+    TOKENS,
+    messages,
+)
 from bench.report import BEGIN, END, with_block
 from bench.upstream import mistake
-from bench.wire import reply, stream
+from bench.wire import reply, stream, vectors
 
 ROOT = Path(__file__).parents[2]
 ROWS = (
@@ -22,6 +36,9 @@ ROWS = (
     "ChatStream, burst, Mistral, CPU µs a token",
     "ChatStream, 50 at 20 ms, CPU µs a token",
     "ChatStream, 50 at 20 ms, Mistral, CPU µs a token",
+    "Embed 100 x 1536, CPU µs a call",
+    "Embed 100 x 1536, PACKED, CPU µs a call",
+    "Embed 1 x 1536, CPU µs a call",
     "Chat, saturated, calls/s of one process",
     "ChatStream, burst, tokens/s of one process",
     "ChatStream, burst, tokens a message",
@@ -37,6 +54,7 @@ HEAD = (
     b"POST /v1/chat/completions HTTP/1.1\r\nAuthorization: Bearer sk-bench\r\n"
     b"Content-Type: application/json\r\nContent-Length: 1\r\n"
 )
+EMBED_HEAD = HEAD.replace(b"chat/completions", b"embeddings")
 MISTRAL_HEAD = HEAD.replace(b"sk-bench", b"mk-bench")
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -51,6 +69,11 @@ def mistral_body(model: str, **fields: object) -> bytes:
     return orjson.dumps({"model": model, "messages": messages(), "stream": True} | fields)
 
 
+def embed_body(model: str, **fields: object) -> bytes:
+    texts = EMBEDDINGS[model].texts
+    return orjson.dumps({"model": model, "input": texts, "encoding_format": "base64"} | fields)
+
+
 @linux
 def test_a_quick_run_reports_every_row(tmp_path: Path) -> None:
     command = (sys.executable, "-m", "tests.bench", "--quick", "--output", str(tmp_path))
@@ -63,7 +86,10 @@ def test_a_quick_run_reports_every_row(tmp_path: Path) -> None:
     (file,) = tmp_path.iterdir()
     found = json.loads(file.read_text())
     assert [row[0] for row in found["table"][1:]] == list(ROWS)
-    assert list(found["scenarios"]) == ["chat", "burst", "burst-mistral", "paced", "paced-mistral", "light"]
+    assert [*found["scenarios"]] == [
+        *("chat", "burst", "burst-mistral", "paced", "paced-mistral", "light"),
+        *("embed", "embed-packed", "embed-one"),
+    ]
     assert found["access_lines"] >= found["calls"] > 0
     assert found["options"] == {"quick": True, "only": None}
 
@@ -73,6 +99,7 @@ def test_a_quick_run_reports_every_row(tmp_path: Path) -> None:
     [
         *((HEAD, body(model)) for model in (CHAT, BURST, PACED)),
         *((MISTRAL_HEAD, mistral_body(model)) for model in (BURST, PACED)),
+        *((EMBED_HEAD, embed_body(model)) for model in EMBEDDINGS),
     ],
 )
 def test_the_upstream_takes_what_a_provider_takes(head: bytes, sent: bytes) -> None:
@@ -82,7 +109,7 @@ def test_the_upstream_takes_what_a_provider_takes(head: bytes, sent: bytes) -> N
 @pytest.mark.parametrize(
     ("head", "sent", "wrong"),
     [
-        (HEAD.replace(b"/v1/", b"/v2/"), body(CHAT), "not a POST of /v1/chat/completions"),
+        (HEAD.replace(b"/v1/", b"/v2/"), body(CHAT), "not a POST of /v1/chat/completions or /v1/embeddings"),
         (HEAD.replace(b"sk-bench", b"sk-other"), body(CHAT), "not the key"),
         (HEAD.replace(b"application/json", b"text/plain"), body(CHAT), "not application/json"),
         (HEAD, b"{", "not JSON"),
@@ -92,13 +119,23 @@ def test_the_upstream_takes_what_a_provider_takes(head: bytes, sent: bytes) -> N
         (HEAD, body(BURST, stream=False), "not the stream flag"),
         (HEAD, body(PACED, stream_options={}), "not the usage flag"),
         (HEAD, mistral_body(BURST), "not the usage flag"),
-        (MISTRAL_HEAD.replace(b"/v1/", b"/"), mistral_body(BURST), "not a POST of /v1/chat/completions"),
+        (
+            MISTRAL_HEAD.replace(b"/v1/", b"/"),
+            mistral_body(BURST),
+            "not a POST of /v1/chat/completions or /v1/embeddings",
+        ),
         (MISTRAL_HEAD, b"{", "not JSON"),
         (MISTRAL_HEAD, mistral_body(CHAT), "not a known model"),
         (MISTRAL_HEAD, mistral_body(BURST, messages=[]), "not the messages"),
         (MISTRAL_HEAD, mistral_body(PACED, stream=False), "not the stream flag"),
         (MISTRAL_HEAD, mistral_body(PACED, seed=1), "not a field that was asked for"),
         (MISTRAL_HEAD, body(BURST), "not a field that was asked for"),
+        (HEAD, embed_body(EMBED), "not a known model"),
+        (EMBED_HEAD, body(CHAT), "not a known model"),
+        (EMBED_HEAD, b"[]", "not a known model"),
+        (EMBED_HEAD.replace(b"sk-bench", b"sk-other"), embed_body(EMBED), "not the key"),
+        (EMBED_HEAD, embed_body(EMBED, input=EMBEDDINGS[EMBED_ONE].texts), "not the texts"),
+        (EMBED_HEAD, embed_body(EMBED, encoding_format="float"), "not the texts"),
     ],
 )
 def test_the_upstream_refuses_what_a_provider_refuses(head: bytes, sent: bytes, wrong: str) -> None:
@@ -111,6 +148,8 @@ def test_the_sizes_are_those_of_the_budget() -> None:
         _, tokens, _ = stream(provider, BURST)
         assert len(tokens) == TOKENS
     assert {len(piece) for piece in PIECES} == {len(PIECES[0])}
+    rows = [found["embedding"] for found in orjson.loads(vectors(EMBED))["data"]]
+    assert [len(b64decode(vector)) for vector in rows] == [4 * 1536] * 100
 
 
 def test_each_provider_streams_in_its_own_form() -> None:

@@ -5,8 +5,8 @@ brought is merged: `take` gives one delta per part, cut by size and where anothe
 comes between.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import Final
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
 
 from tokenwire.v1 import chat_pb2 as pb
 from tokenwire_server.providers.message import assistant_message, without_text
@@ -19,20 +19,27 @@ _MAX_DELTA: Final = 16 * 1024
 class _Part:
     """A part that is being received. `whole` holds all but the text, which is joined once at the end."""
 
-    __slots__ = ("choice", "delta", "grow", "index", "logprobs", "pending", "pieces", "whole")
+    __slots__ = ("choice", "index", "kind", "logprobs", "pending", "pieces", "whole")
 
     def __init__(self, choice: int, index: int, whole: pb.ContentPart, kind: "_Kind") -> None:
         self.choice = choice
         self.index = index
         self.whole = whole
-        self.delta, self.grow = kind
+        self.kind = kind
         self.pieces: list[str] = []
         self.pending: list[str] = []
         self.logprobs: list[pb.TokenLogprob] = []
 
 
-_Kind = tuple[Callable[[pb.ChatStreamResponse, str], None], Callable[[pb.ContentPart, str], None]]
-"""How a part's text goes into an event, and into the whole part."""
+class _Kind(NamedTuple):
+    """A kind of text that a part grows by."""
+
+    delta: Callable[[pb.ChatStreamResponse, str], None]
+    """Puts a piece into an event."""
+    grow: Callable[[pb.ContentPart, str], None]
+    """Appends all that came to the whole part."""
+    read: Callable[[pb.ContentPart], str]
+    """What a whole part has of it."""
 
 
 def _text_delta(event: pb.ChatStreamResponse, text: str) -> None:
@@ -40,7 +47,7 @@ def _text_delta(event: pb.ChatStreamResponse, text: str) -> None:
 
 
 def _text(part: pb.ContentPart, text: str) -> None:
-    part.text = text
+    part.text += text
 
 
 def _refusal_delta(event: pb.ChatStreamResponse, text: str) -> None:
@@ -48,7 +55,7 @@ def _refusal_delta(event: pb.ChatStreamResponse, text: str) -> None:
 
 
 def _refusal(part: pb.ContentPart, text: str) -> None:
-    part.refusal = text
+    part.refusal += text
 
 
 def _arguments_delta(event: pb.ChatStreamResponse, text: str) -> None:
@@ -56,7 +63,7 @@ def _arguments_delta(event: pb.ChatStreamResponse, text: str) -> None:
 
 
 def _arguments(part: pb.ContentPart, text: str) -> None:
-    part.tool_call.arguments_json = text
+    part.tool_call.arguments_json += text
 
 
 def _reasoning_delta(event: pb.ChatStreamResponse, text: str) -> None:
@@ -64,13 +71,30 @@ def _reasoning_delta(event: pb.ChatStreamResponse, text: str) -> None:
 
 
 def _reasoning(part: pb.ContentPart, text: str) -> None:
-    part.reasoning.text = text
+    part.reasoning.text += text
 
 
-_REASONING: Final[_Kind] = (_reasoning_delta, _reasoning)
-_TEXT: Final[_Kind] = (_text_delta, _text)
-_REFUSAL: Final[_Kind] = (_refusal_delta, _refusal)
-_TOOL_CALL: Final[_Kind] = (_arguments_delta, _arguments)
+def _summary_delta(event: pb.ChatStreamResponse, text: str) -> None:
+    event.reasoning_delta.summary = text
+
+
+def _summary(part: pb.ContentPart, text: str) -> None:
+    part.reasoning.summary += text
+
+
+_TEXT: Final = _Kind(_text_delta, _text, lambda part: part.text)
+_REFUSAL: Final = _Kind(_refusal_delta, _refusal, lambda part: part.refusal)
+_TOOL_CALL: Final = _Kind(_arguments_delta, _arguments, lambda part: part.tool_call.arguments_json)
+_REASONING: Final = _Kind(_reasoning_delta, _reasoning, lambda part: part.reasoning.text)
+_SUMMARY: Final = _Kind(_summary_delta, _summary, lambda part: part.reasoning.summary)
+
+_KINDS: Final[Mapping[str | None, tuple[_Kind, ...]]] = {
+    "text": (_TEXT,),
+    "refusal": (_REFUSAL,),
+    "tool_call": (_TOOL_CALL,),
+    "reasoning": (_SUMMARY, _REASONING),
+}
+"""By the kind of content; what has none comes whole."""
 
 
 class _Choice:
@@ -102,26 +126,28 @@ class Assembler:
         self._events: list[pb.ChatStreamResponse] = []
         self._dirty: list[_Part] = []
 
-    def text(self, choice: int, text: str) -> None:
-        """More text of the choice's text part. Content after `finish` is a ValueError, of every kind."""
-        part = self._text_part(choice)
+    def text(self, choice: int, text: str, key: Hashable = "text") -> None:
+        """More text of the choice's text part. Content after `finish` is a ValueError, of every kind.
+
+        A provider with several parts of a kind tells them apart by `key`, here and below.
+        """
+        part = self._text_part(choice, key)
         self._append(part, text)
 
-    def refusal(self, choice: int, text: str) -> None:
+    def refusal(self, choice: int, text: str, key: Hashable = "refusal") -> None:
         """More of the choice's refusal."""
-        part = self._choice(choice).open.get("refusal") or self._open(
-            choice, "refusal", pb.ContentPart(refusal=""), _REFUSAL
+        part = self._choice(choice).open.get(key) or self._open(
+            choice, key, pb.ContentPart(refusal=""), _REFUSAL
         )
         self._append(part, text)
 
-    def reasoning(self, choice: int, text: str, **state: str) -> None:
+    def reasoning(self, choice: int, text: str, key: Hashable = "reasoning", **state: str) -> None:
         """More of what the model thinks; `state` is what a replay needs (state.KEYS), said by the first."""
-        part = self._choice(choice).open.get("reasoning")
-        if part is None:
-            packed = pack(self.response.provider, **state)
-            whole = pb.ContentPart(reasoning=pb.Reasoning(), provider_state=packed)
-            part = self._open(choice, "reasoning", whole, _REASONING)
-        self._append(part, text)
+        self._append(self._reasoning_part(choice, key, _REASONING, **state), text)
+
+    def summary(self, choice: int, text: str, key: Hashable = "reasoning") -> None:
+        """More of the summary of what the model thinks; belongs to the same part."""
+        self._append(self._reasoning_part(choice, key, _SUMMARY), text)
 
     def close(self, choice: int, key: Hashable, **state: str) -> None:
         """The choice's part `key` (text, refusal, reasoning) is complete, if it is open; the next of its
@@ -132,12 +158,35 @@ class Assembler:
                 part.whole.provider_state = pack(self.response.provider, **state)
             self._done(part)
 
-    def logprobs(self, choice: int, logprobs: Iterable[pb.TokenLogprob]) -> None:
+    def begin(self, choice: int, key: Hashable, whole: pb.ContentPart) -> None:
+        """The part `key` begins, unless it is open; of `whole` its kind counts, and id and name of a call."""
+        if key not in self._choice(choice).open:
+            kinds = _KINDS.get(whole.WhichOneof("content"), (_TEXT,))
+            self._open(choice, key, _beginning(whole), kinds[0])
+
+    def conclude(self, choice: int, key: Hashable, whole: pb.ContentPart) -> None:
+        """The part `key` is complete. What deltas have said of it stands; what `whole` has besides is added,
+        which is all of it where there were none."""
+        self.begin(choice, key, whole)
+        part = self._choice(choice).open[key]
+        self._settle(part)
+        for kind in _KINDS.get(whole.WhichOneof("content"), ()):
+            if (text := kind.read(whole)) and not kind.read(part.whole):
+                self._turn(part, kind)
+                self._append(part, text)
+        for source in whole.annotations[len(part.whole.annotations) :]:
+            self.annotation(choice, source, key)
+        if whole.HasField("provider_item"):
+            part.whole.provider_item.CopyFrom(whole.provider_item)
+        part.whole.provider_state = whole.provider_state
+        self.close(choice, key)
+
+    def logprobs(self, choice: int, logprobs: Iterable[pb.TokenLogprob], key: Hashable = "text") -> None:
         """Log probabilities of the tokens just reported; they ride on the text part's next delta."""
         owner = self._choice(choice)
         new = list(logprobs)
         owner.logprobs += new
-        if part := owner.open.get("text"):
+        if part := owner.open.get(key):
             part.logprobs += new
 
     def tool_call(self, choice: int, key: Hashable, call: pb.ToolCall) -> None:
@@ -161,9 +210,9 @@ class Assembler:
         self._done(self._open(choice, key, whole, _TEXT))
         del self._choice(choice).open[key]
 
-    def annotation(self, choice: int, annotation: pb.Annotation) -> None:
+    def annotation(self, choice: int, annotation: pb.Annotation, key: Hashable = "text") -> None:
         """A source of the choice's text part."""
-        part = self._text_part(choice)
+        part = self._text_part(choice, key)
         part.whole.annotations.append(annotation)
         self._flush()
         self._events.append(
@@ -206,9 +255,31 @@ class Assembler:
             )
         return self.response
 
-    def _text_part(self, choice: int) -> _Part:
-        part = self._choice(choice).open.get("text")
-        return part or self._open(choice, "text", pb.ContentPart(text=""), _TEXT)
+    def _text_part(self, choice: int, key: Hashable) -> _Part:
+        part = self._choice(choice).open.get(key)
+        return part or self._open(choice, key, pb.ContentPart(text=""), _TEXT)
+
+    def _reasoning_part(self, choice: int, key: Hashable, kind: _Kind, **state: str) -> _Part:
+        part = self._choice(choice).open.get(key)
+        if part is None:
+            packed = pack(self.response.provider, **state)
+            whole = pb.ContentPart(reasoning=pb.Reasoning(), provider_state=packed)
+            return self._open(choice, key, whole, kind)
+        self._turn(part, kind)
+        return part
+
+    def _turn(self, part: _Part, kind: _Kind) -> None:
+        """What comes next of the part is of this kind."""
+        if part.kind is not kind:
+            self._settle(part)
+            part.kind = kind
+
+    def _settle(self, part: _Part) -> None:
+        """What has come of the part is sent, and in the whole part."""
+        self._flush()
+        if part.pieces:
+            part.kind.grow(part.whole, "".join(part.pieces))
+            part.pieces.clear()
 
     def _choice(self, index: int) -> _Choice:
         choice = self._choices.get(index)
@@ -246,9 +317,7 @@ class Assembler:
         part.pending.append(text)
 
     def _done(self, part: _Part) -> None:
-        self._flush()
-        if part.pieces:
-            part.grow(part.whole, "".join(part.pieces))
+        self._settle(part)
         event = pb.ChatStreamResponse(choice_index=part.choice, part_index=part.index)
         event.part_done.part.CopyFrom(part.whole)
         self._events.append(event)
@@ -260,6 +329,26 @@ class Assembler:
             self._dirty.clear()
 
 
+def _beginning(whole: pb.ContentPart) -> pb.ContentPart:
+    """The part without what comes later."""
+    part = pb.ContentPart()
+    match whole.WhichOneof("content"):
+        case "text":
+            part.text = ""
+        case "refusal":
+            part.refusal = ""
+        case "reasoning":
+            part.reasoning.SetInParent()
+        case "tool_call":
+            part.tool_call.id, part.tool_call.name = whole.tool_call.id, whole.tool_call.name
+        case "provider_item":
+            part.provider_item.provider = whole.provider_item.provider
+            part.provider_item.type = whole.provider_item.type
+        case _:
+            part.CopyFrom(whole)
+    return part
+
+
 def _deltas(part: _Part) -> Iterator[pb.ChatStreamResponse]:
     """What is pending of a part as events, which count as sent from then on."""
     text = "".join(part.pending)
@@ -267,7 +356,7 @@ def _deltas(part: _Part) -> Iterator[pb.ChatStreamResponse]:
     part.pieces.append(text)
     for start in range(0, len(text), _MAX_DELTA):
         event = pb.ChatStreamResponse(choice_index=part.choice, part_index=part.index)
-        part.delta(event, text[start : start + _MAX_DELTA])
+        part.kind.delta(event, text[start : start + _MAX_DELTA])
         if part.logprobs:
             event.text_delta.logprobs.extend(part.logprobs)
             part.logprobs.clear()
@@ -281,4 +370,6 @@ def completed(response: pb.ChatResponse, options: pb.StreamOptions) -> pb.ChatSt
     if options.deltas_only:
         for choice in event.completed.response.choices:
             choice.message.CopyFrom(without_text(choice.message))
+        if response.reasoning.summary:
+            event.completed.response.reasoning.ClearField("summary")
     return event

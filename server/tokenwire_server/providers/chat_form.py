@@ -1,4 +1,4 @@
-"""What the request bodies of OpenAI's and Mistral's chat have in common."""
+"""What the request bodies of OpenAI's two forms and Mistral's chat have in common."""
 
 from base64 import b64encode
 from typing import assert_never
@@ -6,7 +6,9 @@ from typing import assert_never
 import orjson
 
 from tokenwire.v1 import chat_pb2 as pb
+from tokenwire_server.providers.codec import Job
 from tokenwire_server.providers.jsontext import Json, JsonObject, from_struct
+from tokenwire_server.providers.state import is_bare, unpack
 
 
 def texts(message: pb.ChatMessage | pb.ToolResult) -> Json:
@@ -19,6 +21,22 @@ def texts(message: pb.ChatMessage | pb.ToolResult) -> Json:
 def data_url(media: pb.Media) -> str:
     """Bytes as a URL that holds them."""
     return f"data:{media.media_type};base64,{b64encode(media.data).decode('ascii')}"
+
+
+def may_fetch(job: Job, media: pb.Media, path: str) -> bool:
+    """Whether the server may be sent the URL; a `data:` one fetches nothing."""
+    if job.dialect.media_urls or not media.url or media.url.startswith("data:"):
+        return True
+    job.unsupported.part(f"{path}.url", "This provider's settings do not allow media by URL.")
+    return False
+
+
+def leave_foreign_state(job: Job, part: pb.ContentPart, path: str) -> None:
+    """Warns of a state that another provider made. The mere id of an item is no loss; a thought, which goes
+    with its state, is."""
+    matters = part.provider_state if part.HasField("reasoning") else not is_bare(part)
+    if matters and unpack(part, job.provider, path) is None:
+        job.unsupported.foreign_state(f"{path}.provider_state")
 
 
 def function(tool: pb.FunctionTool) -> JsonObject:
@@ -51,12 +69,13 @@ def response_format(form: pb.ResponseFormat) -> JsonObject:
         case "json_object":
             return {"type": "json_object"}
         case "json_schema":
-            return {"type": "json_schema", "json_schema": _json_schema(form.json_schema)}
+            return {"type": "json_schema", "json_schema": json_schema(form.json_schema)}
         case other:
             assert_never(other)
 
 
-def _json_schema(schema: pb.JsonSchemaFormat) -> JsonObject:
+def json_schema(schema: pb.JsonSchemaFormat) -> JsonObject:
+    """A named schema, which keeps its text."""
     fields: JsonObject = {"name": schema.name}
     if schema.description:
         fields["description"] = schema.description

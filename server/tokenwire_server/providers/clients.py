@@ -1,4 +1,4 @@
-"""The official SDK clients: the source of base URL and credentials, and of control-plane calls.
+"""The official SDK clients: the source of base URL and credentials. They send nothing.
 
 Each client gets every value from settings, empty ones too, so that it takes none from the environment.
 """

@@ -16,6 +16,7 @@ class Defaults:
     """What is sent where the request is silent; None = nothing."""
 
     max_output_tokens: int | None = None
+    """0 = nothing either, whatever the catalog says."""
     temperature: float | None = None
 
 
@@ -43,6 +44,10 @@ class Job:
     omitted: frozenset[str] = frozenset()
     """Paths of parameters that the model cannot take and the caller agreed to leave out."""
     dialect: Dialect = Dialect()
+    instructions: bool = False
+    """Whether the model has a place of its own for the leading system and developer messages."""
+    reasons: bool = False
+    """Whether the model is known to reason."""
 
 
 class StreamDecoder(Protocol):

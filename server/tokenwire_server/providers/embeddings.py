@@ -6,18 +6,28 @@ Vectors come as base64 where the provider has it, and go into the reply without 
 import asyncio
 import sys
 from array import array
-from base64 import b64decode
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
+
+from pybase64 import b64decode
 
 from tokenwire.v1 import common_pb2
 from tokenwire.v1 import embed_pb2 as pb
 from tokenwire_server.call import Call, now
+from tokenwire_server.catalog import Catalog
 from tokenwire_server.errors import GatewayError
-from tokenwire_server.providers.estimate import BYTES_PER_TOKEN
+from tokenwire_server.providers.embed_limits import (
+    Limits,
+    batches,
+    check_lengths,
+    estimated,
+    limits_of,
+    point_at,
+)
 from tokenwire_server.providers.exchange import Exchanger, decoding
 from tokenwire_server.providers.jsontext import JsonObject, from_struct, loads
+from tokenwire_server.settings import Provider
 
 _SIDE_BY_SIDE: Final = 4
 """Batches of one call that are under way at once: one call must not take a provider's rate limit alone."""
@@ -36,9 +46,8 @@ class EmbedFormat:
     dimensions_field: str
     user_field: str
     """Empty: the end user's id goes into the metadata."""
-    max_inputs: int
-    max_tokens: int
-    """Most tokens of one batch, as estimated here."""
+    limits: Limits
+    """Of models that the catalog does not know."""
 
 
 class Embedder:
@@ -46,41 +55,61 @@ class Embedder:
 
     path: Final = "/embeddings"
 
-    def __init__(self, name: str, form: EmbedFormat, exchanger: Exchanger, max_response_bytes: int) -> None:
+    def __init__(
+        self, name: str, settings: Provider, form: EmbedFormat, catalog: Catalog, exchanger: Exchanger
+    ) -> None:
         self._name = name
+        self._kind = settings.kind
         self._form = form
-        self._max_inputs = max(1, min(form.max_inputs, max_response_bytes // _VECTOR_BYTES))
+        self._catalog = catalog
         self._exchanger = exchanger
-        self._max_response_bytes = max_response_bytes
+        self._max_response_bytes = settings.max_response_bytes
 
     async def embed(self, request: pb.EmbedRequest, call: Call) -> pb.EmbedResponse:
-        """One vector for each input, in order. A batch that fails ends the others, and the call with them."""
-        batches = list(_batches(request.input, self._max_inputs, self._form.max_tokens))
-        if len(batches) == 1:
-            return await self._batch(request, batches[0], call)
-        began, waiting = now(), iter(enumerate(batches))
-        parts: dict[int, pb.EmbedResponse] = {}
+        """One vector for each input, in order. A batch that fails ends the others, and the call with them.
+
+        A text that is certainly too long for the model is CONTEXT_LENGTH_EXCEEDED before anything is sent.
+        When a call is tried again, only the batches that are missing are sent.
+        """
+        limits = self._limits(call.target.model)
+        await check_lengths(request.input, limits)
+        places = list(batches(request.input, limits))
+        if len(places) == 1:
+            return await self._batch(request, places[0], call)
+        parts = call.embedded.setdefault(call.target, {})
+        waiting = iter([batch for batch in places if batch not in parts])
+        began = now() - call.upstream_seconds
 
         async def work() -> None:
-            for place, batch in waiting:  # shared by all; one that fails takes no other batch
-                parts[place] = await self._batch(request, batch, call)
+            for batch in waiting:  # shared by all; one that fails takes no other batch
+                parts[batch] = await self._batch(request, batch, call)
 
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in batches[:_SIDE_BY_SIDE]:
+                for _ in places[:_SIDE_BY_SIDE]:
                     group.create_task(work())
         except* GatewayError as failures:
             raise _first(failures) from None
         finally:
             call.upstream_seconds = now() - began  # side by side, not one after the other
-        return _joined([parts[place] for place in range(len(batches))])
+        return _joined([parts[batch] for batch in places])
 
-    async def _batch(self, request: pb.EmbedRequest, inputs: Sequence[str], call: Call) -> pb.EmbedResponse:
+    def _limits(self, model: str) -> Limits:
+        found = limits_of(self._catalog, self._kind, model, self._form.limits)
+        room = max(1, self._max_response_bytes // _VECTOR_BYTES)
+        return replace(found, max_inputs=min(found.max_inputs, room))
+
+    async def _batch(self, request: pb.EmbedRequest, batch: range, call: Call) -> pb.EmbedResponse:
+        inputs = request.input[batch.start : batch.stop]
         body = _body(request, inputs, call.target.model, self._name, self._form)
-        async with self._exchanger.exchange(self.path, body, call) as exchange:
-            raw = await exchange.reply.body(self._max_response_bytes)
-            with decoding():
-                response = _decode(loads(raw), len(inputs), request)
+        try:
+            async with self._exchanger.exchange(self.path, body, call) as exchange:
+                raw = await exchange.reply.body(self._max_response_bytes)
+                with decoding():
+                    response = _decode(loads(raw), len(inputs), request)
+        except GatewayError as error:
+            point_at(error, batch)
+            raise
         response.provider = self._name
         _estimate(inputs, response)
         return response
@@ -89,17 +118,6 @@ class Embedder:
 def _first(failures: BaseExceptionGroup[GatewayError]) -> GatewayError:
     first = failures.exceptions[0]
     return first if isinstance(first, GatewayError) else _first(first)
-
-
-def _batches(inputs: Sequence[str], max_inputs: int, max_tokens: int) -> Iterator[Sequence[str]]:
-    start = tokens = 0
-    for index, text in enumerate(inputs):
-        size = len(text.encode()) // BYTES_PER_TOKEN + 1
-        if index > start and (index - start == max_inputs or tokens + size > max_tokens):
-            yield inputs[start:index]
-            start, tokens = index, 0
-        tokens += size
-    yield inputs[start:]
 
 
 def _body(
@@ -131,12 +149,13 @@ def _decode(reply: object, count: int, request: pb.EmbedRequest) -> pb.EmbedResp
         dimensions=lengths.pop() // 4,
         encoding=pb.VECTOR_ENCODING_PACKED if packed else pb.VECTOR_ENCODING_FLOATS,
     )
+    field = _VALUES + _varint(4 * response.dimensions)
     for index, vector in enumerate(vectors):
         embedding = response.embeddings.add(index=index)
         if packed:
             embedding.packed = vector
         else:
-            embedding.MergeFromString(_VALUES + _varint(len(vector)) + vector)
+            embedding.MergeFromString(field + vector)
     usage = reply.get("usage") or {}
     if tokens := usage.get("prompt_tokens") or usage.get("total_tokens"):
         response.usage.input_tokens = tokens
@@ -179,7 +198,7 @@ def _varint(number: int) -> bytes:
 def _estimate(inputs: Sequence[str], response: pb.EmbedResponse) -> None:
     """Fills `usage` where the provider did not."""
     if not response.HasField("usage"):
-        tokens = sum(len(text.encode()) // BYTES_PER_TOKEN + 1 for text in inputs)
+        tokens = sum(map(estimated, inputs))
         response.usage.input_tokens = response.usage.total_tokens = tokens
         response.usage.source = common_pb2.TOKEN_SOURCE_ESTIMATED
 

@@ -62,6 +62,13 @@ def word(value: object) -> str:
 
 
 def path_of(param: str, names: Mapping[str, str]) -> str:
-    """The path in ChatRequest of what a provider calls `param`; `names` has what is called otherwise here."""
-    name = param.partition(".")[0].partition("[")[0]
-    return names[name] + param.removeprefix(name) if name in names else param
+    """The path in ChatRequest of what a provider calls `param`; `names` has what is called otherwise here.
+    A name that ends in `*` stands for all that is in it too: the two sides have no more in common there."""
+    head = param.partition("[")[0]
+    while head:
+        if f"{head}.*" in names:
+            return names[f"{head}.*"]
+        if head in names:
+            return names[head] + param.removeprefix(head)
+        head = head.rpartition(".")[0]
+    return param

@@ -15,9 +15,9 @@ from tokenwire_server.call import UNBOUNDED, Call, now
 from tokenwire_server.errors import TABLE, GatewayError
 from tokenwire_server.providers.http import HttpClient, Reply
 from tokenwire_server.providers.jsontext import JsonObject
-from tokenwire_server.providers.watch import Watch
 from tokenwire_server.secret import Secret
 from tokenwire_server.settings import Provider
+from tokenwire_server.watch import Watch
 
 _ERROR_BODY: Final = 64 * 1024
 _ERROR_BODY_SECONDS: Final = 5.0
@@ -114,9 +114,7 @@ class Exchanger:
                     exchange.reply = reply
                     exchange.attempt.upstream_status = reply.status
                     call.upstream_request_id = _request_id(reply.headers)
-                    if reply.status != 200:
-                        refusal = await reply.start_of_body(_ERROR_BODY, _ERROR_BODY_SECONDS)
-                        raise self._error(reply.status, reply.headers, refusal)
+                    await self._check(reply)
                     yield exchange
                     exchange.settle()
         except GatewayError as error:
@@ -128,6 +126,25 @@ class Exchanger:
         except asyncio.CancelledError:
             exchange.settle(Reason.CANCELLED)
             raise
+
+    async def get(self, path: str, cap: int, seconds: float) -> bytes:
+        """The body of a GET with the gateway's key, which is no attempt of any call.
+
+        Takes so many seconds at most; a body of more than `cap` bytes is RESPONSE_TOO_LARGE.
+        """
+        headers = self._identity.headers()
+        async with (
+            Watch(UNBOUNDED, seconds),
+            self._http.get(self._url(path), headers, self._settings.timeouts.connect) as reply,
+        ):
+            await self._check(reply)
+            return await reply.body(cap)
+
+    async def _check(self, reply: Reply) -> None:
+        """Raises what a reply means that is not of status 200."""
+        if reply.status != 200:
+            refusal = await reply.start_of_body(_ERROR_BODY, _ERROR_BODY_SECONDS)
+            raise self._error(reply.status, reply.headers, refusal)
 
 
 def _request_id(headers: Mapping[str, str]) -> str:

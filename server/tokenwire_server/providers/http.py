@@ -6,7 +6,7 @@ A narrow seam: whatever else can do this much may stand in for aiohttp.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from io import BytesIO
 from typing import Final
 
@@ -87,23 +87,36 @@ class HttpClient:
         )
         self._drains: set[asyncio.Task[None]] = set()
 
-    @asynccontextmanager
-    async def post(
+    def post(
         self, url: str, headers: Mapping[str, str], body: bytes, connect_seconds: float
-    ) -> AsyncIterator[Reply]:
+    ) -> AbstractAsyncContextManager[Reply]:
         """Sends the request and gives the reply once its head has arrived.
 
         Leaving the context closes the connection, unless the reply ended or is marked complete: then it
         goes back to the pool. Raises CONNECT_TIMEOUT, PROVIDER_UNAVAILABLE or PROVIDER_BAD_RESPONSE.
         """
+        data = body if len(body) <= _ONE_WRITE else BytesIO(body)
+        return self._request("POST", url, headers, data, connect_seconds)
+
+    def get(
+        self, url: str, headers: Mapping[str, str], connect_seconds: float
+    ) -> AbstractAsyncContextManager[Reply]:
+        """The same, of a request without a body."""
+        return self._request("GET", url, headers, None, connect_seconds)
+
+    @asynccontextmanager
+    async def _request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        data: bytes | BytesIO | None,
+        connect_seconds: float,
+    ) -> AsyncIterator[Reply]:
         timeout = aiohttp.ClientTimeout(total=None, connect=connect_seconds)
         try:
-            response = await self._session.post(
-                url,
-                data=body if len(body) <= _ONE_WRITE else BytesIO(body),
-                headers=headers,
-                allow_redirects=False,
-                timeout=timeout,
+            response = await self._session.request(
+                method, url, data=data, headers=headers, allow_redirects=False, timeout=timeout
             )
         except (aiohttp.ClientError, OSError) as error:
             raise _no_reply(error) from error

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from tokenwire.v1 import chat_pb2 as pb
+from tokenwire_server.providers.state import is_bare
 
 
 def assistant_message(parts: Iterable[pb.ContentPart]) -> pb.ChatMessage:
@@ -10,7 +11,7 @@ def assistant_message(parts: Iterable[pb.ContentPart]) -> pb.ChatMessage:
     parts = list(parts)
     message = pb.ChatMessage(role=pb.ROLE_ASSISTANT)
     message.text = "".join(part.text for part in parts if part.HasField("text"))
-    plain = len(parts) == 1 and parts[0].HasField("text") and not parts[0].annotations
+    plain = len(parts) == 1 and parts[0].HasField("text") and not parts[0].annotations and is_bare(parts[0])
     if not plain:
         message.parts.extend(parts)
     return message

@@ -39,6 +39,8 @@ def _refusal(request: pb.ChatRequest, path: str, row: Row) -> str:
     effort = request.reasoning.effort
     if path == "reasoning.effort" and not row.takes_effort(effort):
         return "The model does not have this effort."
+    if path == "reasoning.summary" and row.efforts == ():
+        return "The model does not reason."
     if path in _SAMPLING and not row.takes_sampling(effort):
         # 1 is what these models do in any case, and they take it.
         if path == "config.temperature" and request.config.temperature == 1:
@@ -49,14 +51,17 @@ def _refusal(request: pb.ChatRequest, path: str, row: Row) -> str:
 
 def _given(request: pb.ChatRequest) -> Iterator[str]:
     """Paths of the parameters that the caller sent, zeros included."""
-    for field, _ in request.config.ListFields():
-        yield f"config.{field.name}"
+    for field, value in request.config.ListFields():
+        if field.name != "candidate_count" or value > 1:  # one answer is what everybody gives
+            yield f"config.{field.name}"
     if request.reasoning.effort:
         yield "reasoning.effort"
+    if request.reasoning.summary not in ("", "none"):
+        yield "reasoning.summary"
     if request.store:  # who says no is content with a provider that cannot
         yield "store"
     if request.HasField("parallel_tool_calls"):
         yield "parallel_tool_calls"
-    for name in ("end_user_id", "prompt_cache_key", "service_tier"):
+    for name in ("previous_response_id", "end_user_id", "prompt_cache_key", "service_tier"):
         if getattr(request, name):
             yield name

@@ -4,20 +4,22 @@ SDK-configured, wire-sent: the identity is the official SDK's, the bytes are our
 (docs/decisions/0002-sdk-configured-wire-sent.md).
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from tokenwire.v1 import chat_pb2 as pb
-from tokenwire.v1 import embed_pb2
+from tokenwire.v1 import embed_pb2, models_pb2, tokens_pb2
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
 from tokenwire_server.call import Call, now
-from tokenwire_server.catalog import Catalog
+from tokenwire_server.catalog import Catalog, Facts, Row
 from tokenwire_server.errors import GatewayError
 from tokenwire_server.providers.assembler import Assembler, completed
 from tokenwire_server.providers.codec import Codec, Defaults, Dialect, Job
+from tokenwire_server.providers.cost import charge
+from tokenwire_server.providers.embed_limits import knowing_too_long
 from tokenwire_server.providers.embeddings import Embedder, EmbedFormat
+from tokenwire_server.providers.ended import warn_if_ended
 from tokenwire_server.providers.estimate import estimate
 from tokenwire_server.providers.exchange import (
     NOT_THE_PROTOCOL,
@@ -28,21 +30,40 @@ from tokenwire_server.providers.exchange import (
 )
 from tokenwire_server.providers.http import HttpClient
 from tokenwire_server.providers.jsontext import loads
+from tokenwire_server.providers.models import ModelLister
 from tokenwire_server.providers.parameters import omissions
 from tokenwire_server.providers.sse import SseReader
+from tokenwire_server.providers.tokens import count_chat, count_embed
+from tokenwire_server.providers.trace import trace
 from tokenwire_server.settings import Provider
 from tokenwire_server.unsupported import MODES
+from tokenwire_server.watch import Watch
 
 _EVENT_STREAM: Final = "text/event-stream"
+
+Endpoint: TypeAlias = Literal["chat", "responses"]
 
 
 class Wire(NamedTuple):
     """How a provider is spoken to."""
 
     identity: Identity
-    codec: Codec
+    codecs: Mapping[Endpoint, Codec]
+    """`chat` is among them."""
     dialect: Dialect
     embeddings: EmbedFormat
+    endpoint: Endpoint = "chat"
+    """Of models for which the catalog names none of them."""
+
+
+class _Plan(NamedTuple):
+    """How one call is answered."""
+
+    codec: Codec
+    exchanger: Exchanger
+    job: Job
+    effort: str
+    """What the model reasons with, as far as is known before it answers."""
 
 
 class ProviderBackend:
@@ -60,22 +81,32 @@ class ProviderBackend:
         self._name = name
         self._settings = settings
         self._defaults = defaults
-        self._codec, self._dialect = wire.codec, wire.dialect
+        self._wire = wire
         self._catalog = catalog
-        self._exchanger = Exchanger(name, settings, wire.identity, http, wire.codec.error)
-        self._embedder = Embedder(name, wire.embeddings, self._exchanger, settings.max_response_bytes)
+        self._exchangers = {
+            endpoint: Exchanger(name, settings, wire.identity, http, codec.error)
+            for endpoint, codec in wire.codecs.items()
+        }
+        exchanger = self._exchangers["chat"]
+        error = knowing_too_long(wire.codecs["chat"].error)
+        embeds = Exchanger(name, settings, wire.identity, http, error)
+        self._embedder = Embedder(name, settings, wire.embeddings, catalog, embeds)
+        self._lister = ModelLister(name, settings.kind, exchanger, catalog, settings.max_response_bytes)
 
     async def chat(self, request: pb.ChatRequest, call: Call) -> pb.ChatResponse:
         """The whole answer."""
-        body = self._codec.encode(self._job(request, call))
-        async with self._exchanger.exchange(self._codec.path, body, call) as exchange:
+        plan = self._plan(request, call)
+        codec = plan.codec
+        async with plan.exchanger.exchange(codec.path, codec.encode(plan.job), call) as exchange:
             raw = await exchange.reply.body(self._settings.max_response_bytes)
             response = pb.ChatResponse(provider=self._name)
             try:
-                self._codec.decode(loads(raw), response)
+                codec.decode(loads(raw), response)
             except NOT_THE_PROTOCOL as error:
                 raise bad_response() from error
         estimate(request, response)
+        trace(response, plan.effort)
+        self._charge(response, call, response.service_tier)
         return response
 
     @asynccontextmanager
@@ -83,36 +114,96 @@ class ProviderBackend:
         self, request: pb.ChatRequest, call: Call
     ) -> AsyncIterator[AsyncIterator[list[pb.ChatStreamResponse]]]:
         """The answer as events."""
-        body = self._codec.encode(self._job(request, call)) | self._codec.stream_fields
+        plan = self._plan(request, call)
+        body = plan.codec.encode(plan.job) | plan.codec.stream_fields
         first_token = self._settings.timeouts.first_token
-        async with self._exchanger.exchange(self._codec.path, body, call, first_token) as exchange:
+        async with plan.exchanger.exchange(plan.codec.path, body, call, first_token) as exchange:
             if not exchange.reply.headers.get("content-type", _EVENT_STREAM).startswith(_EVENT_STREAM):
                 raise bad_response()
-            async with aclosing(self._events(request, exchange, call)) as events:
+            async with aclosing(self._events(plan, exchange, call)) as events:
                 yield events
 
     async def embed(self, request: embed_pb2.EmbedRequest, call: Call) -> embed_pb2.EmbedResponse:
         """One vector for each input, in order."""
-        return await self._embedder.embed(request, call)
+        warn_if_ended(self._facts(call), call.unsupported)
+        response = await self._embedder.embed(request, call)
+        self._charge(response, call)
+        return response
 
-    def _job(self, request: pb.ChatRequest, call: Call) -> Job:
-        """Raises UNSUPPORTED_PARAMETER. A default that the model cannot take is left out in silence."""
+    async def count_tokens(
+        self, request: tokens_pb2.CountTokensRequest, call: Call
+    ) -> tokens_pb2.CountTokensResponse:
+        """Counted here, with the tokenizer that the catalog names."""
+        row = self._catalog.find(self._settings.kind, call.target.model)
+        tokenizer = (row and row.tokenizer) or ""
+        async with Watch(call.deadline, self._settings.timeouts.total):
+            if request.HasField("chat"):
+                plan = self._plan(request.chat, call)
+                body = plan.codec.encode(plan.job)
+                warnings = call.unsupported.warnings
+                response = await count_chat(request.chat, body, call.target.model, tokenizer, warnings)
+            else:
+                warn_if_ended(self._facts(call), call.unsupported)
+                response = await count_embed(request.embed, tokenizer)
+        response.model, response.provider = call.target.model, self._name
+        if (facts := self._facts(call)) and facts.context_window:
+            response.context_window = facts.context_window
+        return response
+
+    async def models(self) -> list[models_pb2.Model]:
+        """The provider's models, one for each id, by name; ends within ten seconds."""
+        return await self._lister.models()
+
+    def _plan(self, request: pb.ChatRequest, call: Call) -> _Plan:
+        """Raises UNSUPPORTED_PARAMETER."""
         own = self._settings.unsupported_parameters
         if own and not request.unsupported_parameters:
             call.unsupported.mode = MODES[own]
         row = self._catalog.find(self._settings.kind, call.target.model)
-        omitted = omissions(request, self._codec.lacks, row, call.unsupported)
-        defaults = self._defaults
-        if defaults.temperature is not None and row and not row.takes_sampling(request.reasoning.effort):
-            defaults = replace(defaults, temperature=None)
-        return Job(request, self._name, call.target.model, defaults, call.unsupported, omitted, self._dialect)
+        wanted = (row and row.endpoint) or self._wire.endpoint
+        endpoint = wanted if wanted in self._wire.codecs else self._wire.endpoint
+        codec = self._wire.codecs[endpoint]
+        warn_if_ended(self._facts(call), call.unsupported)
+        omitted = omissions(request, codec.lacks, row, call.unsupported)
+        effort = "" if "reasoning.effort" in omitted else request.reasoning.effort
+        job = Job(
+            request,
+            self._name,
+            call.target.model,
+            self._defaults_for(row, request.reasoning.effort),
+            call.unsupported,
+            omitted,
+            self._wire.dialect,
+            instructions=bool(row and row.instructions),
+            reasons=bool(row and (row.efforts or row.sampling == "effort_none")),
+        )
+        return _Plan(codec, self._exchangers[endpoint], job, effort or (row and row.default_effort) or "")
+
+    def _defaults_for(self, row: Row | None, effort: str) -> Defaults:
+        """A default that the model cannot take is left out in silence."""
+        limit, temperature = self._defaults.max_output_tokens, self._defaults.temperature
+        if row is None:
+            return self._defaults
+        if limit is None:
+            limit = row.default_max_output_tokens
+        return Defaults(limit, temperature if row.takes_sampling(effort) else None)
+
+    def _charge(
+        self, response: pb.ChatResponse | embed_pb2.EmbedResponse, call: Call, service_tier: str = ""
+    ) -> None:
+        if facts := self._facts(call):
+            charge(response.usage, facts.prices, service_tier)
+
+    def _facts(self, call: Call) -> Facts | None:
+        return self._catalog.facts(self._settings.kind, call.target.model)
 
     async def _events(
-        self, request: pb.ChatRequest, exchange: Exchange, call: Call
+        self, plan: _Plan, exchange: Exchange, call: Call
     ) -> AsyncGenerator[list[pb.ChatStreamResponse], None]:
+        request = plan.job.request
         reply, watch, options = exchange.reply, exchange.watch, request.stream_options
         assembler = Assembler(self._name)
-        decoder = self._codec.stream_decoder(assembler)
+        decoder = plan.codec.stream_decoder(assembler)
         reader = SseReader(self._settings.max_event_bytes, self._settings.max_response_bytes)
         silence = options.heartbeat_interval.ToTimedelta().total_seconds()
         heard = now()  # when the caller last heard something; comments of the provider do not reach it
@@ -148,6 +239,8 @@ class ProviderBackend:
         except NOT_THE_PROTOCOL as error:
             raise bad_response() from error
         estimate(request, response)
+        trace(response, plan.effort)
+        self._charge(response, call, response.service_tier)
         reply.complete = True
         watch.relax()
         exchange.settle()

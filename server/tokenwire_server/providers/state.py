@@ -13,8 +13,13 @@ from tokenwire_server.errors import invalid
 
 _VERSION: Final = b"\x01"
 _PROVIDER: Final = "provider"
-KEYS: Final = frozenset({"signature", "field"})
-"""`signature`: seals a thought. `field`: the name that a thought came by."""
+_BARE: Final = frozenset({_PROVIDER, "id", "status"})
+KEYS: Final = frozenset(
+    {"signature", "field", "id", "status", "phase", "encrypted_content", "cuts", "namespace"}
+)
+"""`signature`: seals a thought. `field`: the name that a thought came by. `id`, `status`, `phase`: of the
+item that the part was in. `encrypted_content`: the thought itself, sealed. `cuts`: where the summary's
+pieces end. `namespace`: of the function that is called."""
 
 
 def pack(provider: str, **fields: str) -> bytes:
@@ -41,6 +46,11 @@ def unpack(part: pb.ContentPart, provider: str, path: str) -> dict[str, str] | N
     if fields[_PROVIDER] != provider:
         return None
     return {key: fields[key] for key in KEYS & fields.keys()}
+
+
+def is_bare(part: pb.ContentPart) -> bool:
+    """Whether a part's state is nothing but its item's id, without which a lone text is the same."""
+    return not part.provider_state or (_parse(part.provider_state) or {_PROVIDER: ""}).keys() <= _BARE
 
 
 def _parse(state: bytes) -> dict[str, str] | None:

@@ -21,6 +21,8 @@ CODEC: Final = Codec(
         "config.verbosity": "Mistral has no verbosity.",
         "config.logit_bias": "Mistral has no logit bias.",
         "store": "Mistral does not store answers.",
+        "reasoning.summary": "Mistral has no summaries of reasoning.",
+        "previous_response_id": "Mistral keeps no answers to go on from.",
     },
     error=error,
 )

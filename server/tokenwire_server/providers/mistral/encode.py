@@ -8,7 +8,14 @@ from typing import Final, assert_never
 import orjson
 
 from tokenwire.v1 import chat_pb2 as pb
-from tokenwire_server.providers.chat_form import data_url, function, mode, response_format, texts
+from tokenwire_server.providers.chat_form import (
+    data_url,
+    function,
+    leave_foreign_state,
+    mode,
+    response_format,
+    texts,
+)
 from tokenwire_server.providers.codec import Job
 from tokenwire_server.providers.jsontext import Json, JsonObject, from_struct
 from tokenwire_server.providers.state import unpack
@@ -143,6 +150,8 @@ def _assistant(job: Job, message: pb.ChatMessage, path: str) -> JsonObject:
     chunks: list[JsonObject] = []
     calls: list[Json] = []
     for index, part in enumerate(message.parts or [pb.ContentPart(text=message.text)]):
+        if not part.HasField("reasoning"):
+            leave_foreign_state(job, part, f"{path}.parts[{index}]")
         match part.WhichOneof("content"):
             case "text":
                 chunks.append({"type": "text", "text": part.text})
@@ -219,7 +228,7 @@ def _config(job: Job, body: JsonObject) -> None:
     config = job.request.config
     given = config.HasField("max_output_tokens")
     limit = config.max_output_tokens if given else job.defaults.max_output_tokens
-    if limit is not None:
+    if limit:
         body["max_tokens"] = limit
     if job.defaults.temperature is not None:
         body["temperature"] = job.defaults.temperature

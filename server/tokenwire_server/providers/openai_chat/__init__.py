@@ -10,6 +10,11 @@ from tokenwire_server.providers.openai_chat.encode import encode
 from tokenwire_server.providers.openai_chat.errors import error
 from tokenwire_server.providers.openai_chat.stream import ChatStreamDecoder
 
+_ABSENT: Final = {
+    "reasoning.summary": "Chat Completions has no summaries of reasoning.",
+    "previous_response_id": "Chat Completions keeps no answers to go on from.",
+}
+
 CODEC: Final = Codec(
     path="/chat/completions",
     encode=encode,
@@ -20,11 +25,11 @@ CODEC: Final = Codec(
     },
     decode=decode,
     stream_decoder=ChatStreamDecoder,
-    lacks={"config.top_k": "OpenAI has no top_k."},
+    lacks={"config.top_k": "OpenAI has no top_k."} | _ABSENT,
     error=error,
 )
 
 COMPATIBLE: Final = replace(
-    CODEC, stream_fields={"stream": True, "stream_options": {"include_usage": True}}, lacks={}
+    CODEC, stream_fields={"stream": True, "stream_options": {"include_usage": True}}, lacks=_ABSENT
 )
-"""Of servers that speak like OpenAI: what one of them lacks is known to it alone."""
+"""Of servers that speak like OpenAI: what else one of them lacks is known to it alone."""

@@ -6,7 +6,15 @@ from typing import Final, assert_never
 import orjson
 
 from tokenwire.v1 import chat_pb2 as pb
-from tokenwire_server.providers.chat_form import data_url, function, mode, response_format, texts
+from tokenwire_server.providers.chat_form import (
+    data_url,
+    function,
+    leave_foreign_state,
+    may_fetch,
+    mode,
+    response_format,
+    texts,
+)
 from tokenwire_server.providers.codec import Job
 from tokenwire_server.providers.jsontext import Json, JsonObject, from_struct, number
 from tokenwire_server.providers.state import unpack
@@ -23,6 +31,9 @@ _CONFIG: Final = {
     "top_k": "top_k",
     "verbosity": "verbosity",
 }
+
+_CUSTOM: Final = "custom"
+"""The type of calls that are no functions': other items are of the provider's other APIs."""
 
 
 def encode(job: Job) -> JsonObject:
@@ -110,20 +121,12 @@ def _image(job: Job, image: pb.Media, path: str) -> JsonObject | None:
     if image.HasField("file_id"):
         job.unsupported.part(f"{path}.file_id", "Chat Completions takes images by url or data only.")
         return None
-    if not _may_fetch(job, image, path):
+    if not may_fetch(job, image, path):
         return None
     fields: JsonObject = {"url": image.url if image.HasField("url") else data_url(image)}
     if image.detail:
         fields["detail"] = image.detail
     return {"type": "image_url", "image_url": fields}
-
-
-def _may_fetch(job: Job, media: pb.Media, path: str) -> bool:
-    """Whether the server may be sent the URL; a `data:` one fetches nothing."""
-    if job.dialect.media_urls or not media.url or media.url.startswith("data:"):
-        return True
-    job.unsupported.part(f"{path}.url", "This provider's settings do not allow media by URL.")
-    return False
 
 
 def _file(job: Job, file: pb.Media, path: str) -> JsonObject | None:
@@ -164,9 +167,10 @@ def _reasoning(job: Job, parts: Iterable[pb.ContentPart], path: str) -> JsonObje
     """Its own thoughts go back to a server that takes them, under the name they came by."""
     fields: dict[str, str] = {}
     for index, part in enumerate(parts):
-        if not part.HasField("reasoning"):
-            continue
         where = f"{path}.parts[{index}]"
+        if not part.HasField("reasoning"):
+            leave_foreign_state(job, part, where)
+            continue
         state = unpack(part, job.provider, where)
         if not job.dialect.reasoning:
             job.unsupported.foreign_part(f"{where}.reasoning", "The provider takes no reasoning back.")
@@ -183,11 +187,12 @@ def _calls(job: Job, parts: Iterable[pb.ContentPart], path: str) -> Iterator[Jso
         if part.HasField("tool_call"):
             yield _tool_call(part.tool_call)
         elif part.HasField("provider_item"):
-            if part.provider_item.provider == job.provider:
-                yield orjson.Fragment(part.provider_item.item_json)
+            item = part.provider_item
+            if item.provider == job.provider and item.type == _CUSTOM:
+                yield orjson.Fragment(item.item_json)
             else:
-                item = f"{path}.parts[{index}].provider_item"
-                job.unsupported.foreign_part(item, "The item was made by another provider.")
+                where = f"{path}.parts[{index}].provider_item"
+                job.unsupported.foreign_part(where, "The item was made by another API.")
 
 
 def _tool_call(call: pb.ToolCall) -> JsonObject:
@@ -202,7 +207,7 @@ def _config(job: Job, body: JsonObject) -> None:
     config = job.request.config
     given = config.HasField("max_output_tokens")
     limit = config.max_output_tokens if given else job.defaults.max_output_tokens
-    if limit is not None:
+    if limit:
         body[job.dialect.tokens_field] = limit
     if job.defaults.temperature is not None:
         body["temperature"] = job.defaults.temperature

@@ -13,7 +13,7 @@ from tokenwire_server.providers.error_form import TEXTS, by_status, path_of, sta
 from tokenwire_server.providers.jsontext import loads
 from tokenwire_server.providers.retry_after import retry_after
 
-_CODES: Final[Mapping[str, "Reason.ValueType"]] = {
+CODES: Final[Mapping[str, "Reason.ValueType"]] = {
     "context_length_exceeded": Reason.CONTEXT_LENGTH_EXCEEDED,
     "invalid_api_key": Reason.PROVIDER_CREDENTIALS_INVALID,
     "account_deactivated": Reason.PROVIDER_CREDENTIALS_INVALID,
@@ -37,7 +37,7 @@ _CODES: Final[Mapping[str, "Reason.ValueType"]] = {
 }
 """Looked up by the error's `code`, then by its `type`."""
 
-_TYPES: Final[Mapping[str, "Reason.ValueType"]] = {
+TYPES: Final[Mapping[str, "Reason.ValueType"]] = {
     "tokens": Reason.PROVIDER_RATE_LIMITED,
     "requests": Reason.PROVIDER_RATE_LIMITED,
     "rate_limit_error": Reason.PROVIDER_RATE_LIMITED,
@@ -72,12 +72,7 @@ _PARAMS: Final[Mapping[str, str]] = {
 
 def error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
     """What a reply with a status other than 200 means."""
-    try:
-        parsed = loads(body)
-    except ValueError:
-        parsed = None
-    details = parsed.get("error", parsed) if isinstance(parsed, dict) else {}
-    result = _error(status, details if isinstance(details, dict) else {})
+    result = _error(status, details_of(body))
     result.retry_after = retry_after(headers)
     return result
 
@@ -89,10 +84,30 @@ def stream_error(details: object) -> GatewayError:
     return _error(status_within(fields.get("status_code"), fields.get("code")), fields)
 
 
+def details_of(body: bytes) -> Mapping[str, Any]:
+    """The error object in a body; empty when there is none."""
+    try:
+        parsed = loads(body)
+    except ValueError:
+        return {}
+    details = parsed.get("error", parsed) if isinstance(parsed, dict) else {}
+    return details if isinstance(details, dict) else {}
+
+
 def _error(status: int, details: Mapping[str, Any]) -> GatewayError:
+    return failure(status, details, CODES, _PARAMS)
+
+
+def failure(
+    status: int,
+    details: Mapping[str, Any],
+    codes: Mapping[str, "Reason.ValueType"],
+    params: Mapping[str, str],
+) -> GatewayError:
+    """What an error object of OpenAI's form means, by the codes and the names of parameters of one API."""
     code, kind, param = (word(details.get(name)) for name in ("code", "type", "param"))
-    reason = _CODES.get(code) or _CODES.get(kind) or _TYPES.get(kind) or by_status(status)
-    violations = [Violation(path_of(param, _PARAMS), TEXTS[reason])] if param else []
+    reason = codes.get(code) or codes.get(kind) or TYPES.get(kind) or by_status(status)
+    violations = [Violation(path_of(param, params), TEXTS[reason])] if param else []
     return GatewayError(
         reason=reason,
         text=TEXTS[reason],
