@@ -26,7 +26,10 @@ HAND_WRITTEN = [
 
 GRPC = {"grpc", "grpc_health", "grpc_reflection", "grpc_status"}
 SDKS = {"openai", "mistralai"}
-SETTINGS = ("settings", "provider_settings", "settings_types", "catalog", "cli", "secret", "environment")
+SETTINGS = (
+    "settings", "server_settings", "provider_settings", "settings_types", "settings_schema", "catalog", "cli",
+    "secret", "environment",
+)  # fmt: skip
 PROVIDER_NAMES = re.compile(r"openai|mistral", re.IGNORECASE)
 
 
@@ -85,7 +88,10 @@ def test_only_settings_import_pydantic(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in SOURCES if inside(name, "policy")])
 def test_policies_know_neither_each_other_nor_both_ends(name: str) -> None:
+    """The breaker is none: it is what one of them asks."""
     for module in ours(name):
+        if module.startswith("policy.breaker"):
+            continue
         assert module.partition(".")[0] not in {"policy", "providers", "rpc", "app", "settings", "simulator"}
 
 

@@ -14,19 +14,25 @@ from prometheus_client import start_http_server
 from tokenwire_server import catalog
 from tokenwire_server import demo as demonstration
 from tokenwire_server.auth import Tokens
+from tokenwire_server.fingerprint import fingerprint
 from tokenwire_server.listeners import StartError, check_free
-from tokenwire_server.policy.resolve import Resolver
+from tokenwire_server.policy.admit import Admit
+from tokenwire_server.policy.attempts import Attempts
+from tokenwire_server.policy.models import Models
+from tokenwire_server.policy.resolve import Alias, Aliases, Resolver
 from tokenwire_server.policy.route import Route
 from tokenwire_server.providers.http import HttpClient
 from tokenwire_server.providers.registry import provider_backends
 from tokenwire_server.rpc.authentication import Authentication
 from tokenwire_server.rpc.boundary import Boundary
+from tokenwire_server.rpc.health import Health
 from tokenwire_server.rpc.server import BindError, Server
-from tokenwire_server.rpc.servicer import LLMServicer
+from tokenwire_server.rpc.servicer import Answering, LLMServicer
 from tokenwire_server.settings import KINDS, Auth, Settings, address
 from tokenwire_server.telemetry import logs
 from tokenwire_server.telemetry.metrics import Metrics
 from tokenwire_server.telemetry.observe import Observer
+from tokenwire_server.telemetry.provider_health import ProviderHealth
 from tokenwire_server.unsupported import MODES
 
 __all__ = ["StartError", "run", "serving"]
@@ -90,27 +96,37 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[Server, list[str]]]
     """
     check_free(settings)
     metrics = Metrics()
+    kinds = {name: provider.kind for name, provider in settings.providers.items()}
+    seen = ProviderHealth(kinds, KINDS, metrics)
+    health = Health(seen, fingerprint(settings), asks_callers=settings.auth.mode == "token")
     async with AsyncExitStack() as stack:
         http = HttpClient()
         stack.push_async_callback(http.close)
+        known = catalog.load(settings.catalog)
+        providers = provider_backends(settings, known, http)
+        route = Route(providers)
+        backend = Admit(
+            Attempts(route, settings.attempts.max_calls, settings.attempts.max_wait_seconds),
+            settings.server.max_in_flight,
+            settings.server.max_queued,
+        )
+        models = Models({name: keys[0] for name, keys in providers.items()}, settings.models.ttl_seconds)
+        stack.push_async_callback(models.close)
         server = Server(
             settings.server,
             LLMServicer(
-                Route(provider_backends(settings, catalog.load(settings.catalog), http)),
-                Resolver(
-                    {name: provider.default_model for name, provider in settings.providers.items()},
-                    KINDS,
-                    settings.defaults.model,
-                ),
+                Answering(backend, route, models, health),
+                _aliases(settings, known),
                 settings.server,
                 MODES[settings.defaults.unsupported_parameters],
             ),
             Boundary(
                 settings.server,
-                Observer(metrics),
+                Observer(metrics, seen),
                 provider_keys=settings.auth.provider_keys,
                 authentication=_authentication(settings.auth),
             ),
+            health,
         )
         _expose(metrics, settings.metrics.listen, stack)
         try:
@@ -119,6 +135,18 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[Server, list[str]]]
             raise StartError.in_use(str(error), "server.listen") from error
         stack.push_async_callback(server.abort)
         yield server, addresses
+
+
+def _aliases(settings: Settings, known: catalog.Catalog) -> Aliases:
+    kinds = {name: provider.kind for name, provider in settings.providers.items()}
+    defaults = {name: provider.default_model for name, provider in settings.providers.items()}
+
+    aliases = {name: Alias(alias.targets, alias.weights) for name, alias in settings.aliases.items()}
+
+    def holder(model: str) -> str:
+        return next((name for name, kind in kinds.items() if known.find(kind, model)), "")
+
+    return Aliases(Resolver(defaults, KINDS, settings.defaults.model, holder), aliases)
 
 
 def _authentication(auth: Auth) -> Authentication | None:

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from tokenwire.v1 import chat_pb2 as pb
-from tokenwire.v1 import embed_pb2
+from tokenwire.v1 import embed_pb2, models_pb2, tokens_pb2
 from tokenwire_server.call import Call
 
 
@@ -34,4 +34,41 @@ class Backend(Protocol):
 
     async def embed(self, request: embed_pb2.EmbedRequest, call: Call) -> embed_pb2.EmbedResponse:
         """One vector for each input, in order; `timing`, `attempts` and `warnings` are filled in by rpc/."""
+        ...
+
+
+class TokenCounter(Protocol):
+    """Counts the tokens of requests."""
+
+    async def count_tokens(
+        self, request: tokens_pb2.CountTokensRequest, call: Call
+    ) -> tokens_pb2.CountTokensResponse:
+        """Tokens of what would be sent; nothing is. Raises what Chat or Embed would raise before sending.
+
+        Paths are those of the request inside, without `chat.` and `embed.`; `warnings` has only what is not
+        exact, and rpc/ adds what would not be sent.
+        """
+        ...
+
+
+class Provider(Backend, TokenCounter, Protocol):
+    """A configured provider with one of its keys."""
+
+
+class ModelSource(Protocol):
+    """Tells the models of one provider."""
+
+    async def models(self) -> Sequence[models_pb2.Model]:
+        """All of them, one for each id, in the order of their names. Raises GatewayError; ends by itself
+        within seconds."""
+        ...
+
+
+class ModelList(Protocol):
+    """Tells the models of all providers."""
+
+    async def list_models(
+        self, request: models_pb2.ListModelsRequest, call: Call
+    ) -> models_pb2.ListModelsResponse:
+        """A page of them; raises GatewayError."""
         ...

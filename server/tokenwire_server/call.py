@@ -5,6 +5,7 @@ from time import monotonic
 from typing import Final
 
 from tokenwire.v1 import common_pb2 as pb
+from tokenwire.v1.embed_pb2 import EmbedResponse
 from tokenwire_server.secret import Secret
 from tokenwire_server.unsupported import Unsupported
 
@@ -38,15 +39,21 @@ class Call:
     caller: str = ""
     """The name of who calls; empty where nobody is asked, or nobody was found."""
     target: Target = NOWHERE
+    fallbacks: list[Target] = field(default_factory=list)
+    """Where the call may go when `target` fails, in order."""
     provider_key: Secret | None = None
     """The caller's own key for the provider that the call goes to."""
     attempts: list[pb.Attempt] = field(default_factory=list)
     unsupported: Unsupported = field(default_factory=Unsupported)
+    embedded: dict[Target, dict[range, EmbedResponse]] = field(default_factory=dict)
+    """Batches of an Embed that a target has answered: they are not sent again with those that failed."""
     usage: pb.Usage | None = None
     first_content: float | None = None
     output_pieces: int = 0
     """Pieces of content that a stream has brought: about as many as tokens."""
     upstream_seconds: float = 0.0
+    queued_seconds: float = 0.0
+    """Spent waiting inside the gateway: for a place, and between attempts."""
     upstream_request_id: str = ""
 
     def content_came(self, pieces: int) -> None:

@@ -122,6 +122,8 @@ class GatewayError(Exception):
     retry_after: float | None = None
     """Seconds after which trying again may help, where somebody said so."""
     upstream: Upstream = field(default_factory=Upstream)
+    spent: bool = False
+    """Whether the gateway has already tried as often as makes sense: the caller is told not to."""
     resource: str = ""
     """Name of what was not found."""
 

@@ -31,6 +31,12 @@ class Unsupported:
         self.mode = mode
         self.warnings: Final[list[pb.CallWarning]] = []
 
+    def kept(self) -> "Unsupported":
+        """A copy as it stands: each target that a call is tried at begins with what was found before."""
+        copy = Unsupported(self.mode)
+        copy.warnings.extend(self.warnings)
+        return copy
+
     def parameter(self, path: str, text: str) -> None:
         """A parameter that cannot be honoured."""
         self._refuse_unless_dropped(path, text)

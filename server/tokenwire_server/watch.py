@@ -1,4 +1,4 @@
-"""Watch: the time limits of one exchange with a provider, each with its own reason."""
+"""Watch: the time limits of what somebody else does, a provider or a caller, each with its own reason."""
 
 import asyncio
 from types import TracebackType
@@ -13,19 +13,24 @@ _TEXTS: Final = {
     Reason.STREAM_IDLE_TIMEOUT: "The provider's stream went silent.",
     Reason.UPSTREAM_TIMEOUT: "The provider's answer took longer than the total limit.",
     Reason.DEADLINE_EXCEEDED: "The call's deadline passed.",
+    Reason.SLOW_READER: "The caller did not read its stream in time.",
 }
+
+
+_DAY: Final = 86_400.0
 
 
 class Watch:
     """Ends whatever its block awaits when a limit passes, as GatewayError with that limit's reason.
 
     The block ends by `deadline` (absolute, of the event loop's clock) and after `total` seconds. In
-    between `expect` bounds what is awaited of the provider; `relax` stops that clock, so that the time
-    a slow caller takes is not held against the provider. Both are cheap enough for every network read:
-    one timer serves them all, and looks at the latest limit only when it fires.
+    between `expect` bounds what is awaited of the other side; `relax` stops that clock, so that the time
+    a slow caller takes is not held against the provider, nor a slow provider's against the caller. Both are
+    cheap enough for every network read: one timer serves them all, and looks at the latest limit only when
+    it fires.
     """
 
-    def __init__(self, deadline: float, total: float) -> None:
+    def __init__(self, deadline: float, total: float = _DAY) -> None:
         self._loop = asyncio.get_running_loop()
         end = now() + total
         self._end = min(end, deadline)
@@ -37,7 +42,7 @@ class Watch:
         self._timer: asyncio.TimerHandle
 
     def expect(self, seconds: float, reason: "Reason.ValueType") -> float:
-        """From now on the provider has so long to do something; gives the moment it counts from."""
+        """From now on it has so long to do something; gives the moment it counts from."""
         moment = now()
         self._due = moment + seconds
         self._due_reason = reason
@@ -47,7 +52,7 @@ class Watch:
         return moment
 
     def relax(self) -> None:
-        """Nothing is awaited of the provider."""
+        """Nothing is awaited of it."""
         self._due = self._end
 
     def _arm(self) -> None:

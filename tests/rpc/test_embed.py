@@ -245,11 +245,30 @@ async def test_the_providers_own_refusals_reach_the_caller(gateway: Gateway) -> 
     assert chat.reason == "PROVIDER_PERMISSION_DENIED"
 
 
+async def test_a_text_longer_than_the_model_reads_asks_no_provider(gateway: Gateway) -> None:
+    failed = await failure(gateway.stub.Embed(embed("a", " hello" * 8192, " hello" * 8193)))
+    assert (failed.code, failed.reason) == ("INVALID_ARGUMENT", "CONTEXT_LENGTH_EXCEEDED")
+    assert failed.fields == ["input[2]"]
+    assert gateway.simulator.received == []
+
+
+@pytest.mark.parametrize(("given", "field"), [(["OVER"], "input[0]"), (["a", "OVER"], "input")], ids=str)
+async def test_the_provider_may_find_a_text_too_long_too(
+    gateway: Gateway, given: list[str], field: str
+) -> None:
+    """The simulator counts a word of twelve letters as three tokens, the model's tokenizer as one."""
+    sent = [text.replace("OVER", "considerable " * 3000) for text in given]
+    failed = await failure(gateway.stub.Embed(embed(*sent)))
+    assert (failed.code, failed.reason) == ("INVALID_ARGUMENT", "CONTEXT_LENGTH_EXCEEDED")
+    assert failed.fields == [field]
+    assert len(gateway.simulator.received) == 1
+
+
 async def test_a_missing_usage_is_estimated(gateway: Gateway) -> None:
     gateway.simulator.script(Script(no_usage=True))
-    reply = await gateway.stub.Embed(embed("abcdefgh"))
-    estimate = common_pb2.Usage(input_tokens=3, total_tokens=3, source=common_pb2.TOKEN_SOURCE_ESTIMATED)
-    assert reply.usage == estimate
+    usage = (await gateway.stub.Embed(embed("abcdefgh"))).usage
+    assert (usage.input_tokens, usage.total_tokens) == (3, 3)
+    assert usage.source == common_pb2.TOKEN_SOURCE_ESTIMATED
 
 
 def unknown_encoding() -> pb.EmbedRequest:

@@ -75,7 +75,7 @@ async def test_a_stream_has_the_same_trailers(gateway: Gateway) -> None:
 async def test_a_failure_has_the_trailers_too(gateway: Gateway) -> None:
     gateway.simulator.script(Script(error="server_error"))
     refused = await failure(gateway.stub.Chat(ask()))
-    assert set(refused.trailers) == _OURS | {"grpc-status-details-bin"}
+    assert set(refused.trailers) == _OURS | {"grpc-status-details-bin", "grpc-retry-pushback-ms"}
 
 
 async def test_a_call_that_was_refused_here_names_no_provider(gateway: Gateway) -> None:

@@ -29,6 +29,7 @@ def settings(simulator: Simulator, *, provider_keys: bool) -> Settings:
         {
             "server": {"listen": ["127.0.0.1:0"]},
             "metrics": {"listen": "off"},
+            "attempts": {"max_calls": 1},
             "auth": {"provider_keys": provider_keys},
             "defaults": {"model": "openai/gpt-4o-mini"},
             "providers": {

@@ -1,4 +1,4 @@
-"""The services beside LLMService, and the methods that are not there yet."""
+"""The services beside LLMService."""
 
 import asyncio
 import os
@@ -15,9 +15,6 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from support.gateway import SECONDS, Gateway
 from support.process import forking
 from support.status import failure
-
-from tokenwire.v1 import health_pb2 as our_health_pb2
-from tokenwire.v1 import models_pb2, tokens_pb2
 
 SERVICE = "tokenwire.v1.LLMService"
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -47,22 +44,6 @@ async def test_health_calls_leave_no_access_line(gateway: Gateway) -> None:
     await gateway.works()
     await gateway.lines.wait()
     assert [line["rpc"] for line in gateway.lines.access] == ["Chat"]
-
-
-LATER = {
-    "CountTokens": tokens_pb2.CountTokensRequest(),
-    "ListModels": models_pb2.ListModelsRequest(),
-    "Health": our_health_pb2.HealthRequest(),
-}
-
-
-@pytest.mark.parametrize("method", LATER)
-async def test_methods_that_come_later_say_so(gateway: Gateway, method: str) -> None:
-    refused = await failure(getattr(gateway.stub, method)(LATER[method]))
-    assert (refused.code, refused.reason) == ("UNIMPLEMENTED", "METHOD_NOT_IMPLEMENTED")
-    assert refused.info.domain == "tokenwire"
-    assert refused.request_id == refused.trailers["x-request-id"]
-    assert (await gateway.lines.wait())["rpc"] == method
 
 
 async def test_a_method_that_nobody_knows_is_unimplemented(gateway: Gateway) -> None:

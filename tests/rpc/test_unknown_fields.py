@@ -88,9 +88,9 @@ async def test_drop_leaves_it_out_with_a_warning(gateway: Gateway, path: str) ->
 
 async def test_a_field_that_was_taken_out_of_the_plan_is_unknown_too(gateway: Gateway) -> None:
     request = ask()
-    request.MergeFromString(b"\x8a\x01\x01x")  # previous_response_id, 17: not yet served
+    request.MergeFromString(b"\x7a\x01x")  # 15 has no field
     refused = await failure(gateway.stub.Chat(request))
-    assert (refused.reason, refused.fields) == ("UNSUPPORTED_PARAMETER", ["17"])
+    assert (refused.reason, refused.fields) == ("UNSUPPORTED_PARAMETER", ["15"])
 
 
 async def test_what_is_invalid_comes_before_what_is_unknown(gateway: Gateway) -> None:

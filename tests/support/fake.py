@@ -9,16 +9,19 @@ from grpc import aio
 from support.gateway import CHANNEL, Lines
 
 from tokenwire.v1 import chat_pb2 as pb
-from tokenwire.v1 import common_pb2, embed_pb2
-from tokenwire_server.backend import Backend
+from tokenwire.v1 import common_pb2, embed_pb2, tokens_pb2
+from tokenwire_server.backend import Provider
 from tokenwire_server.call import Call
-from tokenwire_server.policy.resolve import Resolver
+from tokenwire_server.policy.models import Models
+from tokenwire_server.policy.resolve import Aliases, Resolver
 from tokenwire_server.rpc.boundary import Boundary
+from tokenwire_server.rpc.health import Health
 from tokenwire_server.rpc.server import Server
-from tokenwire_server.rpc.servicer import LLMServicer
+from tokenwire_server.rpc.servicer import Answering, LLMServicer
 from tokenwire_server.settings import Settings
 from tokenwire_server.telemetry.metrics import Metrics
 from tokenwire_server.telemetry.observe import Observer
+from tokenwire_server.telemetry.provider_health import ProviderHealth
 
 Answer = Callable[[pb.ChatRequest, Call], Awaitable[pb.ChatResponse]]
 
@@ -46,6 +49,11 @@ class FakeBackend:
     async def embed(self, request: embed_pb2.EmbedRequest, call: Call) -> embed_pb2.EmbedResponse:
         raise AssertionError("nothing here embeds")
 
+    async def count_tokens(
+        self, request: tokens_pb2.CountTokensRequest, call: Call
+    ) -> tokens_pb2.CountTokensResponse:
+        raise AssertionError("nothing here counts tokens")
+
 
 @dataclass(frozen=True)
 class Served:
@@ -59,15 +67,22 @@ class Served:
 
 
 @asynccontextmanager
-async def served(backend: Backend) -> AsyncIterator[Served]:
+async def served(backend: Provider) -> AsyncIterator[Served]:
     """Serves LLMService over a backend, for the provider names `openai` and `fake`."""
     settings = Settings.model_validate({"server": {"listen": ["127.0.0.1:0"]}}).server
     lines, metrics = Lines(), Metrics()
     structlog.configure(processors=[lines])
-    boundary = Boundary(settings, Observer(metrics), provider_keys=False)
+    seen = ProviderHealth({"fake": "openai_compatible"}, (), metrics)
+    health = Health(seen, "", asks_callers=False)
+    boundary = Boundary(settings, Observer(metrics, seen), provider_keys=False)
     resolver = Resolver({"openai": "", "fake": ""}, ("openai", "mistral"), "fake/model")
-    servicer = LLMServicer(backend, resolver, settings, common_pb2.UNSUPPORTED_PARAMETERS_DROP_SAMPLING)
-    server = Server(settings, servicer, boundary)
+    servicer = LLMServicer(
+        Answering(backend, backend, Models({}, ttl=1), health),
+        Aliases(resolver, {}),
+        settings,
+        common_pb2.UNSUPPORTED_PARAMETERS_DROP_SAMPLING,
+    )
+    server = Server(settings, servicer, boundary, health)
     try:
         (address,) = await server.start()
         async with aio.insecure_channel(address, options=CHANNEL) as channel:

@@ -90,8 +90,8 @@ class Gateway:
         return [sample for family in families for sample in family.samples if sample.name == name]
 
     async def works(self) -> None:
-        """A plain call succeeds."""
-        reply = await self.stub.Chat(ask("ping"), timeout=SECONDS)
+        """A plain call succeeds: to a model of its own, as others may be over a limit."""
+        reply = await self.stub.Chat(ask("ping", model="openai/gpt-4o"), timeout=SECONDS)
         assert reply.choices[0].message.text
 
 
@@ -102,13 +102,15 @@ def settings_for(
     provider: Table | None = None,
     timeouts: Table | None = None,
     defaults: Table | None = None,
+    attempts: Table | None = None,
 ) -> Settings:
-    """Settings with one provider, `openai`, at a URL; the tables change single keys."""
+    """Settings with one provider, `openai`, at a URL, and one attempt; the tables change single keys."""
     identity = {"kind": "openai", "api_key": KEY, "base_url": url, "timeouts": dict(timeouts or {})}
     return Settings.model_validate(
         {
             "server": {"listen": ["127.0.0.1:0"], **(server or {})},
             "metrics": {"listen": "off"},
+            "attempts": {"max_calls": 1, **(attempts or {})},
             "defaults": {"model": "openai/gpt-4o-mini", **(defaults or {})},
             "providers": {"openai": {**identity, **(provider or {})}},
         }

@@ -23,7 +23,7 @@ def texts(events: Sequence[pb.ChatStreamResponse]) -> dict[Key, str]:
     """What the deltas of each part say together, by choice and part."""
     found: dict[Key, str] = defaultdict(str)
     for event in events:
-        text, thought = event.text_delta.text, event.reasoning_delta.text
+        text, thought = event.text_delta.text, event.reasoning_delta.summary + event.reasoning_delta.text
         delta = text or thought or event.refusal_delta.text or event.tool_call_delta.arguments_json
         if event.WhichOneof("event") in DELTAS:
             found[event.choice_index, event.part_index] += delta
@@ -57,7 +57,8 @@ def whole(events: Sequence[pb.ChatStreamResponse]) -> pb.ChatResponse:
 
 
 def _said(part: pb.ContentPart) -> str:
-    return part.text or part.reasoning.text or part.refusal or part.tool_call.arguments_json
+    thought = part.reasoning.summary + part.reasoning.text
+    return part.text or thought or part.refusal or part.tool_call.arguments_json
 
 
 def comparable(response: pb.ChatResponse) -> pb.ChatResponse:

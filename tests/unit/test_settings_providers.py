@@ -70,6 +70,7 @@ def test_a_compatible_server_needs_a_place_and_no_key(place: Place) -> None:
     assert provider.api_key is None
     assert (provider.headers, provider.query) == ({}, {})
     assert (provider.allow_media_urls, provider.tokens_field) == (False, "max_tokens")
+    assert provider.endpoint == "chat"
     assert place.mistakes(LOCAL) == [
         (
             "providers.local.base_url (tokenwire.toml): is missing; "

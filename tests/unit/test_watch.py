@@ -8,7 +8,7 @@ import pytest
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
 from tokenwire_server.call import UNBOUNDED, now
 from tokenwire_server.errors import GatewayError
-from tokenwire_server.providers.watch import Watch
+from tokenwire_server.watch import Watch
 
 SOON = 0.02
 LATER = 0.05

@@ -1,6 +1,8 @@
-"""Which model of which provider a call means: `ChatRequest.model` → Target."""
+"""Which models of which providers a call means: `ChatRequest.model` and `fallback_models` → Targets."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from random import choices
 
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
 from tokenwire_server.call import Target
@@ -11,12 +13,20 @@ class Resolver:
     """Resolves the names that callers use for models.
 
     `default_models` holds the default model of each configured provider ("" = none), `known_kinds` the
-    names that providers usually have, and `default` what an empty name means.
+    names that providers usually have, and `default` what an empty name means. `holder` gives the name of a
+    configured provider that is known to have a model, or an empty text.
     """
 
-    def __init__(self, default_models: Mapping[str, str], known_kinds: Collection[str], default: str) -> None:
+    def __init__(
+        self,
+        default_models: Mapping[str, str],
+        known_kinds: Collection[str],
+        default: str,
+        holder: Callable[[str], str] = lambda _: "",
+    ) -> None:
         self._default_models = default_models
         self._known_kinds = known_kinds
+        self._holder = holder
         self._default = self._default_target(default)
 
     def resolve(self, model: str) -> Target:
@@ -28,14 +38,15 @@ class Resolver:
         named = self._split(model)
         if named:
             return named
-        if not self._default.provider:
+        provider = self._holder(model) or self._default.provider
+        if not provider:
             raise GatewayError(
                 reason=Reason.MODEL_NOT_FOUND,
                 text="No configured provider is known to have the model; write it as provider/model.",
                 violations=[Violation("model", "Write it as provider/model.")],
                 resource=model,
             )
-        return Target(self._default.provider, model)
+        return Target(provider, model)
 
     def _split(self, model: str) -> Target | None:
         """What `provider/model` names; None when it is no such form."""
@@ -57,5 +68,64 @@ class Resolver:
     def _default_target(self, default: str) -> Target:
         """What an empty name means: a provider's own default comes before the server's for it."""
         only = next(iter(self._default_models)) if len(self._default_models) == 1 else ""
-        named = self._split(default) or Target(only, default if only else "")
+        named = self._split(default) or Target(self._holder(default) or only, default)
         return Target(named.provider, self._default_models.get(named.provider) or named.model)
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """Targets as `provider/model`, first the one to ask first.
+
+    With `weights`, one for each, the first one is drawn by them, and the others follow in their order.
+    """
+
+    targets: tuple[str, ...]
+    weights: tuple[int, ...] = ()
+
+
+class Aliases:
+    """Resolves the names that callers use to all targets that may answer, in order.
+
+    Raises what the Resolver raises when an alias names what it does not know.
+    """
+
+    def __init__(self, resolver: Resolver, aliases: Mapping[str, Alias]) -> None:
+        self._resolver = resolver
+        self._aliases = {
+            name: (tuple(map(resolver.resolve, alias.targets)), alias.weights)
+            for name, alias in aliases.items()
+        }
+
+    def targets(self, model: str, fallback_models: Sequence[str]) -> tuple[Target, ...]:
+        """At least one, none twice; raises INVALID_REQUEST, PROVIDER_NOT_CONFIGURED or MODEL_NOT_FOUND."""
+        if not fallback_models and model not in self._aliases:
+            return (self._resolver.resolve(model),)
+        return tuple(dict.fromkeys([*self._named(model), *self._fallbacks(fallback_models)]))
+
+    def same_model(self, model: str, fallback_models: Sequence[str]) -> tuple[Target, ...]:
+        """Those that have the model of the first one: vectors of different models must never mix."""
+        first, *others = self.targets(model, fallback_models)
+        for index, name in enumerate(fallback_models):
+            if any(target.model != first.model for target in self._named(name)):
+                raise invalid(f"fallback_models[{index}]", "It is another model, with other vectors.")
+        return (first, *(target for target in others if target.model == first.model))
+
+    def _fallbacks(self, models: Sequence[str]) -> Iterator[Target]:
+        for index, name in enumerate(models):
+            path = f"fallback_models[{index}]"
+            if not name:
+                raise invalid(path, "It is empty.")
+            try:
+                yield from self._named(name)
+            except GatewayError as error:
+                error.violations = [type(found)(path, found.text) for found in error.violations]
+                raise
+
+    def _named(self, name: str) -> Sequence[Target]:
+        if name not in self._aliases:
+            return (self._resolver.resolve(name),)
+        targets, weights = self._aliases[name]
+        if not weights:
+            return targets
+        (first,) = choices(targets, weights)  # noqa: S311 (spreads load)
+        return (first, *(target for target in targets if target != first))

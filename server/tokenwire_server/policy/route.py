@@ -1,30 +1,156 @@
-"""Sends each call to the provider that its target names."""
+"""Sends each call to the provider that its target names, with the key that has least to do.
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+A key that fails for a model is left alone by its breaker, and one that is over its limit comes last until the
+provider takes calls again.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final
 
 from tokenwire.v1 import chat_pb2 as pb
-from tokenwire.v1 import embed_pb2
-from tokenwire_server.backend import Backend
-from tokenwire_server.call import Call
+from tokenwire.v1 import embed_pb2, tokens_pb2
+from tokenwire.v1.errors_pb2 import ErrorReason as Reason
+from tokenwire_server.backend import Backend, Provider
+from tokenwire_server.call import Call, now
+from tokenwire_server.errors import GatewayError
+from tokenwire_server.evidence import EVIDENCE, Evidence
+from tokenwire_server.policy.breaker import Breaker, Permit
+
+_MODELS: Final = 1024
+"""Whose breakers one key remembers: callers must not be able to fill the memory with names."""
+_LONGEST_LIMIT: Final = 60.0
+"""Seconds for which a provider's Retry-After is believed; then one call asks again."""
+
+
+class _Lane:
+    """A provider with one of its keys."""
+
+    def __init__(self, provider: Provider) -> None:
+        self.provider = provider
+        self.in_flight = 0
+        self._standings: dict[str, _Standing] = {}
+
+    def standing(self, model: str) -> "_Standing":
+        found = self._standings.get(model)
+        if found is None:
+            if len(self._standings) >= _MODELS:
+                self._standings.clear()
+            found = self._standings[model] = _Standing()
+        return found
+
+    def circuit_open(self) -> bool:
+        """Whether it is left alone for some model."""
+        return any(standing.breaker.opens_in > 0 for standing in self._standings.values())
+
+
+class _Standing:
+    """How a model of a lane does."""
+
+    __slots__ = ("breaker", "limited_until")
+
+    def __init__(self) -> None:
+        self.breaker = Breaker()
+        self.limited_until = 0.0
+
+    def permit(self, call: Call) -> Permit:
+        """A limit is a reason to ask elsewhere, and no reason not to ask, unless it outlasts the call."""
+        if self.limited_until - now() > call.remaining():
+            return Permit.REFUSED
+        return self.breaker.permit()
+
+    def refusal(self) -> GatewayError:
+        """Why there is no permit."""
+        limited = self.limited_until - now()
+        if limited > 0:
+            return GatewayError(
+                reason=Reason.PROVIDER_RATE_LIMITED,
+                text="The provider takes no calls for now, as it said.",
+                retry_after=limited,
+            )
+        return GatewayError(
+            reason=Reason.CIRCUIT_OPEN,
+            text="The provider failed too often, and is left alone for a while.",
+            retry_after=self.breaker.opens_in,
+        )
+
+    def judge(self, permit: Permit, error: GatewayError) -> None:
+        match EVIDENCE[error.reason]:
+            case Evidence.FAILS | Evidence.REFUSES_KEY:
+                self.breaker.failed(permit)
+            case Evidence.ANSWERS:
+                self.breaker.succeeded(permit)
+            case Evidence.NOTHING:
+                self.breaker.released(permit)
+        if error.reason == Reason.PROVIDER_RATE_LIMITED and error.retry_after:
+            self.limited_until = now() + min(error.retry_after, _LONGEST_LIMIT)
 
 
 class Route:
-    """A Backend over the configured providers, by name."""
+    """A Backend over the configured providers: by name, one for each of a provider's keys."""
 
-    def __init__(self, providers: Mapping[str, Backend]) -> None:
-        self._providers = providers
+    def __init__(self, providers: Mapping[str, Sequence[Provider]]) -> None:
+        self._lanes = {name: [_Lane(provider) for provider in keys] for name, keys in providers.items()}
 
     async def chat(self, request: pb.ChatRequest, call: Call) -> pb.ChatResponse:
         """The provider's answer."""
-        return await self._providers[call.target.provider].chat(request, call)
+        with self._lane(call) as provider:
+            return await provider.chat(request, call)
 
-    def stream(
+    @asynccontextmanager
+    async def stream(
         self, request: pb.ChatRequest, call: Call
-    ) -> AbstractAsyncContextManager[AsyncIterator[Sequence[pb.ChatStreamResponse]]]:
+    ) -> AsyncIterator[AsyncIterator[Sequence[pb.ChatStreamResponse]]]:
         """The provider's events."""
-        return self._providers[call.target.provider].stream(request, call)
+        with self._lane(call) as provider:
+            async with provider.stream(request, call) as events:
+                yield events
 
     async def embed(self, request: embed_pb2.EmbedRequest, call: Call) -> embed_pb2.EmbedResponse:
         """The provider's vectors."""
-        return await self._providers[call.target.provider].embed(request, call)
+        with self._lane(call) as provider:
+            return await provider.embed(request, call)
+
+    async def count_tokens(
+        self, request: tokens_pb2.CountTokensRequest, call: Call
+    ) -> tokens_pb2.CountTokensResponse:
+        """The provider's count, for which it is not asked."""
+        return await self._lanes[call.target.provider][0].provider.count_tokens(request, call)
+
+    def circuit_open(self, provider: str) -> bool:
+        """Whether every key of a provider is left alone for some model."""
+        return all(lane.circuit_open() for lane in self._lanes[provider])
+
+    @contextmanager
+    def _lane(self, call: Call) -> Iterator[Backend]:
+        lanes = self._lanes[call.target.provider]
+        if call.provider_key:  # it says nothing of ours, nor ours of it
+            yield lanes[0].provider
+            return
+        lane, standing, permit = _chosen(lanes, call)
+        lane.in_flight += 1
+        try:
+            yield lane.provider
+        except GatewayError as error:
+            standing.judge(permit, error)
+            raise
+        except BaseException:
+            standing.breaker.released(permit)
+            raise
+        else:
+            standing.breaker.succeeded(permit)
+        finally:
+            lane.in_flight -= 1
+
+
+def _chosen(lanes: Sequence[_Lane], call: Call) -> tuple[_Lane, _Standing, Permit]:
+    """The lane with least in flight that takes the model; else raises what the soonest one says."""
+    standings = [(lane, lane.standing(call.target.model)) for lane in lanes]
+    if len(standings) > 1:
+        standings.sort(key=lambda pair: (pair[1].limited_until > now(), pair[0].in_flight))
+    for lane, standing in standings:
+        permit = standing.permit(call)
+        if permit is not Permit.REFUSED:
+            return lane, standing, permit
+    refusals = [standing.refusal() for _, standing in standings]
+    raise min(refusals, key=lambda refusal: refusal.retry_after or 0.0)

@@ -261,7 +261,7 @@ async def _end(error: BaseException, failure: GatewayError, call: Call, context:
 
 
 def _trailers(call: Call) -> Metadata:
-    overhead = max(0.0, now() - call.arrived - call.upstream_seconds)
+    overhead = max(0.0, now() - call.arrived - call.upstream_seconds - call.queued_seconds)
     return tuple(
         (key, value)
         for key, value in (

@@ -13,6 +13,8 @@ from tokenwire_server.settings import Server
 from tokenwire_server.unsupported import Unsupported
 
 MAX_VIOLATIONS: Final = 10
+MAX_FALLBACKS: Final = 8
+"""Most models that a request names besides its own."""
 _MAX_MODEL: Final = 256
 
 _OWNED: Final = frozenset(

@@ -4,7 +4,8 @@ import asyncio
 from typing import Final
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2_grpc
+from grpc_health.v1.health import SERVICE_NAME as HEALTH
 from grpc_reflection.v1alpha import reflection
 
 from tokenwire.v1 import llm_service_pb2, llm_service_pb2_grpc
@@ -14,7 +15,7 @@ from tokenwire_server.rpc.servicer import LLMServicer
 from tokenwire_server.settings import Server as ServerSettings
 
 _SERVICE: Final = llm_service_pb2.DESCRIPTOR.services_by_name["LLMService"].full_name
-_SERVICES: Final = (_SERVICE, health.SERVICE_NAME)
+_SERVICES: Final = (_SERVICE, HEALTH)
 _MIB: Final = 1024 * 1024
 _MARGIN: Final = 5.0
 """Seconds after our own grace until grpc cuts off what is left: last statuses need a moment to leave."""
@@ -43,13 +44,15 @@ class BindError(Exception):
 class Server:
     """LLMService, grpc.health.v1 and reflection on the configured listeners."""
 
-    def __init__(self, settings: ServerSettings, servicer: LLMServicer, boundary: Boundary) -> None:
+    def __init__(
+        self, settings: ServerSettings, servicer: LLMServicer, boundary: Boundary, health: Health
+    ) -> None:
         self._settings = settings
         self._boundary = boundary
-        self._health = Health()
+        self._health = health
         self._server = grpc.aio.server(interceptors=(boundary,), options=OPTIONS)
         llm_service_pb2_grpc.add_LLMServiceServicer_to_server(servicer, self._server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(health, self._server)
         if settings.reflection:
             reflection.enable_server_reflection((*_SERVICES, reflection.SERVICE_NAME), self._server)
 
@@ -57,15 +60,13 @@ class Server:
         """Opens the listeners and serves; gives their addresses. Raises BindError."""
         addresses = [self._bind(listen) for listen in self._settings.listen]
         await self._server.start()
-        for service in ("", _SERVICE):
-            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
         return addresses
 
     async def stop(self) -> None:
         """NOT_SERVING at once; calls in flight get `drain_seconds` to end, then they end with SHUTTING_DOWN.
         Gives back when all handlers have ended, clean-up included."""
         grace = self._settings.drain_seconds
-        await self._health.enter_graceful_shutdown()
+        self._health.stop()
         stopping = asyncio.ensure_future(self._server.stop(grace + _MARGIN))
         await self._boundary.drain(grace)
         self._health.end_watches()

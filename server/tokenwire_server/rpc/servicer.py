@@ -1,28 +1,39 @@
 """LLMService: validate, resolve, call the backend, write."""
 
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import Message
 
 from tokenwire.v1 import chat_pb2 as pb
 from tokenwire.v1 import common_pb2 as common
-from tokenwire.v1 import embed_pb2, llm_service_pb2_grpc
+from tokenwire.v1 import embed_pb2, health_pb2, llm_service_pb2_grpc, models_pb2, tokens_pb2
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
-from tokenwire_server.backend import Backend
+from tokenwire_server.backend import Backend, ModelList, TokenCounter
 from tokenwire_server.call import Call, now
-from tokenwire_server.errors import GatewayError
-from tokenwire_server.policy.resolve import Resolver
+from tokenwire_server.policy.resolve import Aliases
 from tokenwire_server.rpc.current import CALL
+from tokenwire_server.rpc.health import Health
 from tokenwire_server.rpc.validate import validate
 from tokenwire_server.rpc.validate_embed import validate_embed
+from tokenwire_server.rpc.validate_models import validate_models
+from tokenwire_server.rpc.validate_tokens import examine, input_of, inside
 from tokenwire_server.settings import Server
 from tokenwire_server.unsupported import Unsupported
+from tokenwire_server.watch import Watch
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 _HEARTBEAT: Final = pb.ChatStreamResponse(heartbeat=pb.Heartbeat())
+
+
+class Answering(NamedTuple):
+    """Who answers what."""
+
+    backend: Backend
+    tokens: TokenCounter
+    models: ModelList
+    health: Health
 
 
 class LLMServicer(llm_service_pb2_grpc.LLMServiceServicer):
@@ -30,13 +41,13 @@ class LLMServicer(llm_service_pb2_grpc.LLMServiceServicer):
 
     def __init__(
         self,
-        backend: Backend,
-        resolver: Resolver,
+        answering: Answering,
+        aliases: Aliases,
         limits: Server,
         unsupported: "common.UnsupportedParameters.ValueType",
     ) -> None:
-        self._backend = backend
-        self._resolver = resolver
+        self._backend, self._tokens, self._models, self._health = answering
+        self._aliases = aliases
         self._limits = limits
         self._unsupported = unsupported
 
@@ -49,33 +60,58 @@ class LLMServicer(llm_service_pb2_grpc.LLMServiceServicer):
     # Writes instead of yielding: grpc never closes a generator that a caller has left.
     async def ChatStream(self, request: pb.ChatRequest, context: Context) -> None:  # type: ignore[override]
         call = self._admitted(request)
-        async with self._backend.stream(request, call) as events:
+        async with Watch(call.deadline) as reader, self._backend.stream(request, call) as events:
             async for batch in events:
+                reader.expect(self._limits.slow_reader_seconds, Reason.SLOW_READER)
                 for event in batch or (_HEARTBEAT,):
                     if event.HasField("completed"):
                         _complete(event.completed.response, call)
                     await context.write(event)
+                reader.relax()
 
     async def Embed(self, request: embed_pb2.EmbedRequest, context: Context) -> embed_pb2.EmbedResponse:
-        call = self._call(request.unsupported_parameters)
-        validate_embed(request, self._limits, call.unsupported)
-        call.target = self._resolver.resolve(request.model)
+        call = self._admitted_embed(request)
         response = await self._backend.embed(request, call)
         _complete(response, call)
         return response
 
-    async def _later(self, request: Message, context: Context) -> NoReturn:
-        raise GatewayError(
-            reason=Reason.METHOD_NOT_IMPLEMENTED, text="This server does not have the method yet."
-        )
+    async def CountTokens(
+        self, request: tokens_pb2.CountTokensRequest, context: Context
+    ) -> tokens_pb2.CountTokensResponse:
+        kind = input_of(request)
+        with inside(kind):
+            call = self._admitted(request.chat) if kind == "chat" else self._admitted_embed(request.embed)
+        around = Unsupported(call.unsupported.mode)
+        examine(request, around)
+        with inside(kind):
+            response = await self._tokens.count_tokens(request, call)
+        response.warnings.extend(call.unsupported.warnings)
+        for warning in response.warnings:
+            warning.field = f"{kind}.{warning.field}"
+        response.warnings.extend(around.warnings)
+        return response
 
-    CountTokens = ListModels = Health = _later
+    async def ListModels(
+        self, request: models_pb2.ListModelsRequest, context: Context
+    ) -> models_pb2.ListModelsResponse:
+        validate_models(request, self._limits)
+        return await self._models.list_models(request, CALL.get())
+
+    async def Health(self, request: health_pb2.HealthRequest, context: Context) -> health_pb2.HealthResponse:
+        return self._health.report(CALL.get().caller)
 
     def _admitted(self, request: pb.ChatRequest) -> Call:
         """The call, once its request is valid and its target known."""
         call = self._call(request.unsupported_parameters)
         validate(request, self._limits, call.unsupported)
-        call.target = self._resolver.resolve(request.model)
+        call.target, *call.fallbacks = self._aliases.targets(request.model, request.fallback_models)
+        return call
+
+    def _admitted_embed(self, request: embed_pb2.EmbedRequest) -> Call:
+        """As `_admitted`."""
+        call = self._call(request.unsupported_parameters)
+        validate_embed(request, self._limits, call.unsupported)
+        call.target, *call.fallbacks = self._aliases.same_model(request.model, request.fallback_models)
         return call
 
     def _call(self, mode: "common.UnsupportedParameters.ValueType") -> Call:
@@ -91,6 +127,8 @@ def _complete(response: pb.ChatResponse | embed_pb2.EmbedResponse, call: Call) -
     response.attempts.extend(call.attempts)
     response.warnings.extend(call.unsupported.warnings)
     timing = response.timing
+    if call.queued_seconds:
+        timing.queue.CopyFrom(_duration(call.queued_seconds))
     timing.upstream.CopyFrom(_duration(call.upstream_seconds))
     timing.total.CopyFrom(_duration(now() - call.arrived))
     if call.first_content is not None:

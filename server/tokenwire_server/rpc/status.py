@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 import grpc
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
+from google.rpc.code_pb2 import RESOURCE_EXHAUSTED, UNAVAILABLE
 from google.rpc.error_details_pb2 import (
     BadRequest,
     ErrorInfo,
@@ -122,6 +123,8 @@ def _retry_milliseconds(error: GatewayError) -> int:
 
 
 def _pushback(error: GatewayError, row: Row) -> Metadata:
+    if error.spent and row.code in (UNAVAILABLE, RESOURCE_EXHAUSTED):
+        return (("grpc-retry-pushback-ms", "-1"),)
     match row.retry:
         case Retry.AFTER:
             return (("grpc-retry-pushback-ms", str(_retry_milliseconds(error))),)

@@ -8,13 +8,14 @@ import orjson
 from google.protobuf.struct_pb2 import Struct
 
 from tokenwire.v1 import chat_pb2 as pb
-from tokenwire_server.rpc.check import Check
+from tokenwire_server.rpc.check import MAX_FALLBACKS, Check
 from tokenwire_server.settings import Server
 from tokenwire_server.unsupported import Unsupported
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MEDIA_TYPE: Final = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
 _URL: Final = ("https://", "http://", "data:")
+_MAX_ID: Final = 256
 _MAX_STATE: Final = 256 * 1024
 
 _RANGES: Final = {
@@ -54,6 +55,8 @@ class _ChatCheck(Check):
         super().__init__(limits)
         self._called: set[str] = set()
         """Ids of the tool calls so far."""
+        self._continued = False
+        """Whether there is more of the conversation, with calls in it, at the provider."""
 
     def request(self, request: pb.ChatRequest) -> None:
         self.model(request.model)
@@ -62,8 +65,12 @@ class _ChatCheck(Check):
         self.at_most("messages", request.messages, self.limits.max_messages)
         self.at_most("tools", request.tools, self.limits.max_tools)
         self.at_most("metadata", request.metadata, self.limits.max_metadata_pairs)
+        self.at_most("fallback_models", request.fallback_models, MAX_FALLBACKS)
         if self.violations:
             return
+        self._continued = bool(request.previous_response_id)
+        if len(request.previous_response_id) > _MAX_ID or not request.previous_response_id.isprintable():
+            self.refuse("previous_response_id", f"An id is at most {_MAX_ID} printable characters.")
         for index, message in enumerate(request.messages):
             if message.role not in _PLAIN or message.parts:  # there is nothing wrong with a text alone
                 self._message(message, f"messages[{index}]")
@@ -109,7 +116,7 @@ class _ChatCheck(Check):
                 case "tool_result":
                     name = f"{path}.parts[{index}].tool_result.tool_call_id"
                     call = part.tool_result.tool_call_id
-                    if call not in self._called:
+                    if call not in self._called and not self._continued:
                         self.refuse(name, "No earlier tool call has this id.")
                 case _:
                     continue

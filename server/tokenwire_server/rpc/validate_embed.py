@@ -3,7 +3,7 @@
 from typing import Final
 
 from tokenwire.v1 import embed_pb2 as pb
-from tokenwire_server.rpc.check import Check
+from tokenwire_server.rpc.check import MAX_FALLBACKS, Check
 from tokenwire_server.settings import Server
 from tokenwire_server.unsupported import Unsupported
 
@@ -18,6 +18,7 @@ def validate_embed(request: pb.EmbedRequest, limits: Server, unsupported: Unsupp
     if not request.input:
         check.refuse("input", "There must be at least one text.")
     check.at_most("input", request.input, _MAX_INPUTS)
+    check.at_most("fallback_models", request.fallback_models, MAX_FALLBACKS)
     for index, text in enumerate(request.input):
         if not text:
             check.refuse(f"input[{index}]", "The text is empty.")

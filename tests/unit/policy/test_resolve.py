@@ -16,6 +16,12 @@ TWO_WITHOUT_DEFAULT = Resolver({"openai": "a", "local": "b"}, KINDS, "")
 ROUTER = Resolver({"openrouter": ""}, KINDS, "openrouter/auto")
 PLAIN_DEFAULT = Resolver({"openai": ""}, KINDS, "gpt-plain")
 NONE = Resolver({}, KINDS, "")
+HELD = Resolver(
+    {"openai": "a", "mistral": "b"},
+    KINDS,
+    "mistral-large",
+    holder=lambda model: {"gpt": "openai", "mis": "mistral"}.get(model[:3], ""),
+)
 
 FOUND = [
     (ONE, "", "openai", "gpt-4o-mini"),
@@ -37,6 +43,11 @@ FOUND = [
     (ROUTER, "openrouter/meta-llama/x", "openrouter", "meta-llama/x"),
     (ROUTER, "meta-llama/x", "openrouter", "meta-llama/x"),
     (PLAIN_DEFAULT, "", "openai", "gpt-plain"),
+    (HELD, "", "mistral", "b"),
+    (HELD, "gpt-5", "openai", "gpt-5"),
+    (HELD, "mistral-small", "mistral", "mistral-small"),
+    (HELD, "openai/mistral-small", "openai", "mistral-small"),
+    (HELD, "unheard-of", "mistral", "unheard-of"),
 ]
 
 REFUSED = [
