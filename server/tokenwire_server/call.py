@@ -41,6 +41,10 @@ class Call:
     target: Target = NOWHERE
     fallbacks: list[Target] = field(default_factory=list)
     """Where the call may go when `target` fails, in order."""
+    spare_calls: int = 0
+    """How many more requests to providers this call may cause."""
+    hedge_after: float | None = None
+    """Seconds without content after which a stream is asked for once more; None = it is not."""
     provider_key: Secret | None = None
     """The caller's own key for the provider that the call goes to."""
     attempts: list[pb.Attempt] = field(default_factory=list)
@@ -48,6 +52,8 @@ class Call:
     embedded: dict[Target, dict[range, EmbedResponse]] = field(default_factory=dict)
     """Batches of an Embed that a target has answered: they are not sent again with those that failed."""
     usage: pb.Usage | None = None
+    lost: list[pb.Usage] = field(default_factory=list)
+    """Spent on answers that nobody got."""
     first_content: float | None = None
     output_pieces: int = 0
     """Pieces of content that a stream has brought: about as many as tokens."""

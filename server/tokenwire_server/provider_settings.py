@@ -121,6 +121,21 @@ class Timeouts(Table):
     first_token: Seconds = Field(default=60.0, description="seconds to a stream's first content")
     idle: Seconds = Field(default=60.0, description="seconds between two events of a stream")
     total: Seconds = Field(default=600.0, description="seconds for a whole answer")
+    reasoning_first_token: Seconds = Field(
+        default=300.0, description="in the place of `first_token`, while the model reasons"
+    )
+    reasoning_idle: Seconds = Field(
+        default=120.0, description="in the place of `idle`, while the model reasons"
+    )
+
+
+class ModelTimeouts(Table):
+    """Seconds that one model is waited for; what is absent is as for all of the provider."""
+
+    connect: Seconds | None = None
+    first_token: Seconds | None = None
+    idle: Seconds | None = None
+    total: Seconds | None = None
 
 
 AS_IN_DEFAULTS: Final = "as in `defaults`, and wins over it"
@@ -139,6 +154,12 @@ class _Common(Table):
     default_temperature: Temperature | None = Field(default=None, description=AS_IN_DEFAULTS)
     unsupported_parameters: Unsupported | None = Field(default=None, description=AS_IN_DEFAULTS)
     timeouts: Timeouts = Timeouts()
+    model_timeouts: Annotated[
+        dict[Annotated[str, Field(min_length=1, max_length=256)], ModelTimeouts], BeforeValidator(parsed)
+    ] = Field(
+        default_factory=dict,
+        description="the same for single models, by the provider's names for them; a table of tables",
+    )
     max_event_bytes: Count = Field(default=4 * MIB, description="largest event of a stream")
     max_response_bytes: Count = Field(default=32 * MIB, description="largest answer")
 

@@ -177,6 +177,12 @@ class Alias(Table):
         description="one for each target: how often it is asked first; without them the first one always is",
     )
 
+    hedge_after_seconds: Seconds | None = Field(
+        default=None,
+        description="a stream without content for so long is asked for once more, of the next target; "
+        "the first to bring content answers, and both are paid",
+    )
+
     @model_validator(mode="after")
     def _weighed(self) -> "Alias":
         if self.weights and len(self.weights) != len(self.targets):

@@ -52,9 +52,11 @@ class Unsupported:
         self._warn(pb.WARNING_CODE_PART_DROPPED, path, text)
 
     def foreign_state(self, path: str) -> None:
-        """What a part holds for the provider that made it, when another one is called."""
-        text = "It was made by another provider, and means nothing to this one."
-        self._warn(pb.WARNING_CODE_PROVIDER_STATE_DROPPED, path, text)
+        """What a part holds for the provider that made it, when another one is called. One warning for all
+        parts: every answer of a conversation that changes providers has some."""
+        code = pb.WARNING_CODE_PROVIDER_STATE_DROPPED
+        if all(warning.code != code for warning in self.warnings):
+            self._warn(code, path, "Made by another provider, here or in later parts: it is left out.")
 
     def ended_model(self, text: str) -> None:
         """The provider has ended the model; it is asked all the same."""

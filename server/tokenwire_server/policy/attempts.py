@@ -164,14 +164,14 @@ class RetryBudget:
 class _Tries:
     """The budget of one call."""
 
-    __slots__ = ("_again", "_budgets", "_call", "_failure", "_left", "_others", "_unsupported", "_waiting")
+    __slots__ = ("_again", "_budgets", "_call", "_failure", "_others", "_unsupported", "_waiting")
 
     def __init__(
         self, call: Call, budgets: Mapping[str, RetryBudget], max_calls: int, max_wait: float
     ) -> None:
         self._call = call
         self._budgets = budgets
-        self._left = max_calls - 1
+        call.spare_calls = max_calls - 1
         self._again = 0
         self._waiting = max_wait
         self._others = list(call.fallbacks)
@@ -190,12 +190,12 @@ class _Tries:
             self._waiting -= wait
             self._call.queued_seconds += wait
             await asyncio.sleep(wait)
-        elif self._others and self._left and THEN[error.reason] is not Then.END:
+        elif self._others and self._call.spare_calls and THEN[error.reason] is not Then.END:
             self._call.target = self._others.pop(0)
         else:
             error.spent = bool(self._call.attempts)
             raise self._hopeless(error) or error
-        self._left -= 1
+        self._call.spare_calls -= 1
         self._call.output_pieces = 0
         self._call.unsupported = self._unsupported.kept()
         self._budgets[self._call.target.provider].called()
@@ -211,7 +211,7 @@ class _Tries:
 
     def _wait_for_same(self, error: GatewayError) -> float | None:
         """Seconds until the same target is tried again; None = it is not."""
-        if THEN[error.reason] is not Then.AGAIN or self._left <= len(self._others):
+        if THEN[error.reason] is not Then.AGAIN or error.spent or self._call.spare_calls <= len(self._others):
             return None
         wait = uniform(0, _BACKOFF * 2**self._again)  # noqa: S311 (spreads load)
         if error.retry_after is not None:

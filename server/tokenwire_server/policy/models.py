@@ -5,6 +5,7 @@ from base64 import b64decode, urlsafe_b64encode
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Final
 
 import structlog
@@ -30,14 +31,19 @@ class Models:
     A list is good for `ttl` seconds of `clock`; an older one is still given out, while a newer one is asked
     for behind it. A caller waits only for providers that have never answered. However many callers want a
     list, its provider is asked once, and goes on being asked when they leave. Whoever made this closes it.
+    `aliases` has other names of models by their names.
     """
 
     def __init__(
-        self, sources: Mapping[str, ModelSource], ttl: float, clock: Callable[[], float] = now
+        self,
+        sources: Mapping[str, ModelSource],
+        ttl: float,
+        clock: Callable[[], float] = now,
+        aliases: Mapping[str, Sequence[str]] = MappingProxyType({}),
     ) -> None:
         # Lists one after the other are in the order of models' names, because no provider's name has a slash.
         names = sorted(sources, key=lambda name: f"{name}/")
-        self._listings: Final = {name: _Listing(name, sources[name], ttl, clock) for name in names}
+        self._listings: Final = {name: _Listing(name, sources[name], ttl, clock, aliases) for name in names}
 
     async def list_models(self, request: ListModelsRequest, call: Call) -> ListModelsResponse:
         """A page of them. Raises PROVIDER_NOT_CONFIGURED, or INVALID_REQUEST for a page token not from here.
@@ -78,7 +84,14 @@ class Models:
 class _Listing:
     """What one provider has listed."""
 
-    def __init__(self, name: str, source: ModelSource, ttl: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        name: str,
+        source: ModelSource,
+        ttl: float,
+        clock: Callable[[], float],
+        aliases: Mapping[str, Sequence[str]],
+    ) -> None:
         self.name: Final = name
         self.models: Sequence[Model] | None = None
         """None: it has never answered."""
@@ -86,6 +99,7 @@ class _Listing:
         self._source = source
         self._ttl = ttl
         self._clock = clock
+        self._aliases = aliases
         self._due = clock()
         self._failing = False
 
@@ -102,7 +116,10 @@ class _Listing:
 
     async def _ask(self) -> None:
         try:
-            self.models = await self._source.models()
+            models = await self._source.models()
+            for model in models:
+                model.aliases.extend(self._aliases.get(model.name, ()))
+            self.models = models
             self._failing, self._due = False, self._clock() + self._ttl
         except Exception as error:  # noqa: BLE001 (a fault of ours must be seen too, and nobody awaits this)
             self._failing, self._due = True, self._clock() + _FAILED_SECONDS

@@ -32,7 +32,7 @@ class Resolver:
     def resolve(self, model: str) -> Target:
         """The target; raises INVALID_REQUEST, PROVIDER_NOT_CONFIGURED or MODEL_NOT_FOUND."""
         if not model:
-            if not self._default.model:
+            if not self._default.model or not self._default.provider:
                 raise invalid("model", "No model is named, and the server has no default model.")
             return self._default
         named = self._split(model)
@@ -81,20 +81,31 @@ class Alias:
 
     targets: tuple[str, ...]
     weights: tuple[int, ...] = ()
+    hedge_after: float | None = None
+    """Seconds without content after which a stream is asked for once more."""
 
 
 class Aliases:
     """Resolves the names that callers use to all targets that may answer, in order.
 
-    Raises what the Resolver raises when an alias names what it does not know.
+    Raises what the Resolver raises when an alias names what it does not know. `default` is what an empty name
+    means, where it is an alias.
     """
 
-    def __init__(self, resolver: Resolver, aliases: Mapping[str, Alias]) -> None:
+    def __init__(self, resolver: Resolver, aliases: Mapping[str, Alias], default: str = "") -> None:
         self._resolver = resolver
         self._aliases = {
             name: (tuple(map(resolver.resolve, alias.targets)), alias.weights)
             for name, alias in aliases.items()
         }
+        self._hedges = {name: alias.hedge_after for name, alias in aliases.items()}
+        if default in self._aliases:
+            self._aliases[""] = self._aliases[default]
+            self._hedges[""] = self._hedges[default]
+
+    def hedge_after(self, model: str) -> float | None:
+        """Seconds without content after which a stream is asked for once more; None = it is not."""
+        return self._hedges.get(model)
 
     def targets(self, model: str, fallback_models: Sequence[str]) -> tuple[Target, ...]:
         """At least one, none twice; raises INVALID_REQUEST, PROVIDER_NOT_CONFIGURED or MODEL_NOT_FOUND."""

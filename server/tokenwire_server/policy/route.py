@@ -119,7 +119,8 @@ class Route:
 
     def circuit_open(self, provider: str) -> bool:
         """Whether every key of a provider is left alone for some model."""
-        return all(lane.circuit_open() for lane in self._lanes[provider])
+        lanes = self._lanes.get(provider, ())
+        return bool(lanes) and all(lane.circuit_open() for lane in lanes)
 
     @contextmanager
     def _lane(self, call: Call) -> Iterator[Backend]:

@@ -15,6 +15,7 @@ from tokenwire_server.call import UNBOUNDED, Call, now
 from tokenwire_server.errors import TABLE, GatewayError
 from tokenwire_server.providers.http import HttpClient, Reply
 from tokenwire_server.providers.jsontext import JsonObject
+from tokenwire_server.providers.patience import Patience
 from tokenwire_server.secret import Secret
 from tokenwire_server.settings import Provider
 from tokenwire_server.watch import Watch
@@ -96,21 +97,20 @@ class Exchanger:
 
     @asynccontextmanager
     async def exchange(
-        self, path: str, body: JsonObject, call: Call, first_token: float = UNBOUNDED
+        self, path: str, body: JsonObject, call: Call, patience: Patience
     ) -> AsyncIterator[Exchange]:
         """Sends a request and gives the attempt once its reply has status 200; anything else is raised.
 
-        `first_token` bounds, in seconds, how long the caller of this may wait for content.
+        Whoever reads a stream bounds by the exchange's watch what comes after the first content.
         """
-        timeouts = self._settings.timeouts
         headers = self._identity.headers(call.provider_key)
         data = orjson.dumps(body)
-        watch = Watch(call.deadline, timeouts.total)
+        watch = Watch(call.deadline, patience.total)
         exchange = Exchange(call, self._name, watch)
         try:
             async with watch:
-                watch.expect(first_token, Reason.FIRST_TOKEN_TIMEOUT)
-                async with self._http.post(self._url(path), headers, data, timeouts.connect) as reply:
+                watch.expect(patience.first_token, Reason.FIRST_TOKEN_TIMEOUT)
+                async with self._http.post(self._url(path), headers, data, patience.connect) as reply:
                     exchange.reply = reply
                     exchange.attempt.upstream_status = reply.status
                     call.upstream_request_id = _request_id(reply.headers)

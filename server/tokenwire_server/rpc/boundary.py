@@ -7,7 +7,7 @@ deserializer; each RPC that arrives leaves one access line and one count, refuse
 import asyncio
 import re
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, NoReturn, TypeAlias
 
 import grpc
@@ -31,6 +31,8 @@ _OURS: Final = "/tokenwire.v1."
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LONGEST: Final = 256
 """Characters of a trailer: callers may refuse more than 8 KB of them."""
+_LAST_WORD: Final = 1.0
+"""Seconds for a caller that does not read to read its status."""
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -256,8 +258,20 @@ async def _end(error: BaseException, failure: GatewayError, call: Call, context:
             error_type=type(error).__name__,
             exc_info=error,
         )
-    await context.abort_with_status(status_of(failure, call, _trailers(call)))  # type: ignore[attr-defined]
+    abort = context.abort_with_status(status_of(failure, call, _trailers(call)))  # type: ignore[attr-defined]
+    if failure.reason == Reason.SLOW_READER:
+        await _or_drop(abort)
+    await abort
     raise AssertionError("abort raises")
+
+
+async def _or_drop(abort: Coroutine[Any, Any, None]) -> None:
+    """A status waits behind the messages that the caller does not read. As it may never do so, the RPC is
+    dropped after a moment: grpc resets the stream of a handler that is cancelled."""
+    try:
+        await asyncio.wait_for(abort, _LAST_WORD)
+    except TimeoutError:
+        raise asyncio.CancelledError from None
 
 
 def _trailers(call: Call) -> Metadata:

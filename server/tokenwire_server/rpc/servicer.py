@@ -1,5 +1,6 @@
 """LLMService: validate, resolve, call the backend, write."""
 
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import grpc
@@ -10,7 +11,8 @@ from tokenwire.v1 import common_pb2 as common
 from tokenwire.v1 import embed_pb2, health_pb2, llm_service_pb2_grpc, models_pb2, tokens_pb2
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
 from tokenwire_server.backend import Backend, ModelList, TokenCounter
-from tokenwire_server.call import Call, now
+from tokenwire_server.call import Call, Target, now
+from tokenwire_server.errors import invalid
 from tokenwire_server.policy.resolve import Aliases
 from tokenwire_server.rpc.current import CALL
 from tokenwire_server.rpc.health import Health
@@ -60,6 +62,7 @@ class LLMServicer(llm_service_pb2_grpc.LLMServiceServicer):
     # Writes instead of yielding: grpc never closes a generator that a caller has left.
     async def ChatStream(self, request: pb.ChatRequest, context: Context) -> None:  # type: ignore[override]
         call = self._admitted(request)
+        call.hedge_after = self._aliases.hedge_after(request.model)
         async with Watch(call.deadline) as reader, self._backend.stream(request, call) as events:
             async for batch in events:
                 reader.expect(self._limits.slow_reader_seconds, Reason.SLOW_READER)
@@ -104,20 +107,27 @@ class LLMServicer(llm_service_pb2_grpc.LLMServiceServicer):
         """The call, once its request is valid and its target known."""
         call = self._call(request.unsupported_parameters)
         validate(request, self._limits, call.unsupported)
-        call.target, *call.fallbacks = self._aliases.targets(request.model, request.fallback_models)
+        _aim(call, self._aliases.targets(request.model, request.fallback_models))
         return call
 
     def _admitted_embed(self, request: embed_pb2.EmbedRequest) -> Call:
         """As `_admitted`."""
         call = self._call(request.unsupported_parameters)
         validate_embed(request, self._limits, call.unsupported)
-        call.target, *call.fallbacks = self._aliases.same_model(request.model, request.fallback_models)
+        _aim(call, self._aliases.same_model(request.model, request.fallback_models))
         return call
 
     def _call(self, mode: "common.UnsupportedParameters.ValueType") -> Call:
         call = CALL.get()
         call.unsupported = Unsupported(mode or self._unsupported)
         return call
+
+
+def _aim(call: Call, targets: Sequence[Target]) -> None:
+    call.target, *call.fallbacks = targets
+    if call.provider_key and any(target.provider != call.target.provider for target in call.fallbacks):
+        text = "The caller's own provider key is for one provider, and this may go to several."
+        raise invalid("model", text)
 
 
 def _complete(response: pb.ChatResponse | embed_pb2.EmbedResponse, call: Call) -> None:

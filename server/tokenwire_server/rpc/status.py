@@ -17,6 +17,7 @@ from google.rpc.error_details_pb2 import (
 )
 from google.rpc.status_pb2 import Status
 
+from tokenwire.v1.common_pb2 import Attempt
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
 from tokenwire_server.call import Call
 from tokenwire_server.errors import TABLE, GatewayError, Retry, Row, Violation
@@ -107,6 +108,7 @@ def _info(error: GatewayError, row: Row, call: Call) -> ErrorInfo:
         "upstream_status": str(error.upstream.status or ""),
         "upstream_code": _clipped(error.upstream.code),
         "attempts": str(len(call.attempts) or ""),
+        "attempted": _clipped("; ".join(map(_told, call.attempts))),
         "output_tokens": str(call.output_pieces or ""),
         "limited_by": row.limited_by,
     }
@@ -115,6 +117,12 @@ def _info(error: GatewayError, row: Row, call: Call) -> ErrorInfo:
         domain=_DOMAIN,
         metadata={key: value for key, value in metadata.items() if value},
     )
+
+
+def _told(attempt: Attempt) -> str:
+    """An attempt in short, such as `openai/gpt-4o PROVIDER_OVERLOADED 503`."""
+    reason = Reason.Name(attempt.reason) if attempt.reason else "OK"
+    return f"{attempt.provider}/{attempt.model} {reason} {attempt.upstream_status or ''}".rstrip()
 
 
 def _retry_milliseconds(error: GatewayError) -> int:

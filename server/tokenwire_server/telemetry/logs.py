@@ -17,7 +17,17 @@ from structlog.typing import Processor
 FIELDS: Final = frozenset(
     {"event", "level", "timestamp", "exception", "request_id", "rpc", "provider", "model", "code", "reason"}
     | {"upstream_status", "upstream_request_id", "attempts", "input_tokens", "output_tokens", "cost_nano_usd"}
-    | {"duration_ms", "first_token_ms", "upstream_ms", "listen", "url", "version", "in_flight", "signal"}
+    | {
+        "duration_ms",
+        "first_token_ms",
+        "upstream_ms",
+        "queued_ms",
+        "listen",
+        "url",
+        "version",
+        "in_flight",
+        "signal",
+    }
     | {"config_hash", "error_type", "caller", "state"}
 )
 """All that a log line may hold."""

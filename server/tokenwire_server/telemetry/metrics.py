@@ -6,6 +6,8 @@ from typing import Final, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from tokenwire.v1.errors_pb2 import ErrorReason as Reason
+
 _SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 _MAX_MODELS: Final = 200
 OTHER: Final = "other"
@@ -48,6 +50,7 @@ class Metrics:
         self.registry: Final = CollectorRegistry()
         self._models: set[str] = set()
         self._series: dict[tuple[str, ...], _Series] = {}
+        self._attempt_series: dict[tuple[str, Reason.ValueType], Counter] = {}
         registry = self.registry
         self._requests = Counter(
             "tokenwire_requests_total",
@@ -73,6 +76,12 @@ class Metrics:
             "tokenwire_tokens_total", "Tokens that providers reported.", ("kind",), registry=registry
         )
         self._input_tokens, self._output_tokens = tokens.labels("input"), tokens.labels("output")
+        self._attempts = Counter(
+            "tokenwire_attempts_total",
+            "Requests to providers; the reason is empty for those that succeeded.",
+            ("provider", "reason"),
+            registry=registry,
+        )
         self._cost = Counter(
             "tokenwire_cost_usd_total",
             "List prices of what providers reported, in US dollars; models without a price are left out.",
@@ -114,6 +123,27 @@ class Metrics:
             self._output_tokens.inc(outcome.output_tokens)
         if outcome.cost_nano_usd is not None:
             series.cost().inc(outcome.cost_nano_usd / 1e9)
+
+    def attempted(self, provider: str, reason: "Reason.ValueType") -> None:
+        """A request to a provider ended."""
+        series = self._attempt_series.get((provider, reason))
+        if series is None:
+            labels = provider, Reason.Name(reason) if reason else ""
+            series = self._attempt_series[provider, reason] = self._attempts.labels(*labels)
+        series.inc()
+
+    def lost(self, input_tokens: int, output_tokens: int) -> None:
+        """Tokens were spent on an answer that nobody got."""
+        self._input_tokens.inc(input_tokens)
+        self._output_tokens.inc(output_tokens)
+
+    def watch_queue(self, in_flight: Callable[[], int], queued: Callable[[], int]) -> None:
+        """Shows how many calls have a place, and how many wait for one."""
+        for name, text, count in (
+            ("tokenwire_admitted", "Calls to providers that have a place.", in_flight),
+            ("tokenwire_queued", "Calls to providers that wait for a place.", queued),
+        ):
+            Gauge(name, text, registry=self.registry).set_function(count)
 
     def _make(self, rpc: str, provider: str, model: str, code: str, reason: str, caller: str) -> _Series:
         return _Series(

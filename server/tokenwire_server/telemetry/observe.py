@@ -27,6 +27,10 @@ class Observer:
         first_token = None if call.first_content is None else call.first_content - call.arrived
         input_tokens = call.usage.input_tokens if call.usage else 0
         output_tokens = call.usage.output_tokens if call.usage else 0
+        for usage in call.lost:
+            self._metrics.lost(usage.input_tokens, usage.output_tokens)
+        for attempt in call.attempts:
+            self._metrics.attempted(attempt.provider, attempt.reason)
         cost = call.usage.cost_nano_usd if call.usage and call.usage.HasField("cost_nano_usd") else None
         self._metrics.ended(
             Outcome(
@@ -58,6 +62,7 @@ class Observer:
             cost_nano_usd=cost,
             duration_ms=round(duration * 1000, 3),
             first_token_ms=None if first_token is None else round(first_token * 1000, 3),
+            queued_ms=round(call.queued_seconds * 1000, 3),
             upstream_ms=round(call.upstream_seconds * 1000, 3),
             upstream_request_id=call.upstream_request_id,
         )

@@ -49,11 +49,13 @@ class ProviderHealth:
     """The state of each configured provider, and what follows for the server. For one event loop.
 
     `kinds` holds the kind of each configured provider by its name; kinds among `known` that no provider
-    has are listed too. `changed` is called whenever `status` may have another answer.
+    has are listed too. `changed` is called whenever `status` may have another answer. `circuit_open`
+    tells of a provider whether its breakers leave it alone.
     """
 
     def __init__(self, kinds: Mapping[str, str], known: Iterable[str], metrics: Metrics) -> None:
         self.changed: Callable[[], None] = lambda: None
+        self.circuit_open: Callable[[str], bool] = lambda _: False
         self._metrics = metrics
         self._providers = {
             name: _Provider(pb.ProviderHealth(name=name, kind=kind, configured=True))
@@ -68,7 +70,7 @@ class ProviderHealth:
 
     def rows(self) -> list[pb.ProviderHealth]:
         """What is known of each provider, in the order of their names. Read-only."""
-        return self._rows
+        return [_left_alone(row) if self.circuit_open(row.name) else row for row in self._rows]
 
     def status(self) -> "pb.HealthStatus.ValueType":
         """By fresh evidence: DEGRADED when some provider cannot be used, NOT_SERVING when all refuse our key.
@@ -136,3 +138,10 @@ class ProviderHealth:
         """It does not count as unusable any more."""
         provider.unusable = None
         self.changed()
+
+
+def _left_alone(row: pb.ProviderHealth) -> pb.ProviderHealth:
+    found = pb.ProviderHealth()
+    found.CopyFrom(row)
+    found.state = pb.PROVIDER_STATE_CIRCUIT_OPEN
+    return found

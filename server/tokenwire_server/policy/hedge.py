@@ -1,0 +1,140 @@
+"""Hedged first token: a stream that is slow to begin is asked for once more, elsewhere where there is
+another target. Whichever brings content first is the answer; the other one is cancelled.
+
+It buys time with money, so that an alias has to ask for it (`Call.hedge_after`). Both count towards the
+call's budget of attempts. Chat and Embed pass as they are.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Final
+
+from tokenwire.v1 import chat_pb2 as pb
+from tokenwire.v1 import embed_pb2
+from tokenwire_server.backend import Backend
+from tokenwire_server.call import Call
+
+Batch = Sequence[pb.ChatStreamResponse]
+
+
+class Hedge:
+    """A Backend that may ask the next one twice for the same stream."""
+
+    def __init__(self, following: Backend) -> None:
+        self._next = following
+
+    async def chat(self, request: pb.ChatRequest, call: Call) -> pb.ChatResponse:
+        """The answer of the next one."""
+        return await self._next.chat(request, call)
+
+    async def embed(self, request: embed_pb2.EmbedRequest, call: Call) -> embed_pb2.EmbedResponse:
+        """The vectors of the next one."""
+        return await self._next.embed(request, call)
+
+    @asynccontextmanager
+    async def stream(
+        self, request: pb.ChatRequest, call: Call
+    ) -> AsyncIterator[AsyncIterator[Sequence[pb.ChatStreamResponse]]]:
+        """The events of the one that begins first."""
+        if call.hedge_after is None or not call.spare_calls:
+            async with self._next.stream(request, call) as events:
+                yield events
+            return
+        runners = [_Runner(self._next, request, call)]
+        try:
+            if not await runners[0].begins(call.hedge_after):
+                call.spare_calls -= 1
+                spare = replace(call, target=call.fallbacks[0] if call.fallbacks else call.target)
+                runners.append(_Runner(self._next, request, spare))
+            winner = await _first(runners)
+            for runner in runners:
+                if runner is not winner:
+                    await runner.close()
+                runner.settle(call)
+            yield winner.events(call)
+        finally:
+            for runner in runners:
+                await runner.close()
+                runner.settle(call)
+
+
+async def _first(runners: Sequence["_Runner"]) -> "_Runner":
+    """The runner that brings content first; when all fail, raises the failure of the first one."""
+    waiting = {asyncio.ensure_future(runner.begun.wait()): runner for runner in runners}
+    try:
+        while True:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                runner = waiting.pop(task)
+                if runner.has_content:
+                    return runner
+            if not waiting and runners[0].failure:
+                raise runners[0].failure
+    finally:
+        for task in waiting:
+            task.cancel()
+
+
+class _Runner:
+    """A stream in a task of its own: who opens a stream leaves it, in the same task."""
+
+    def __init__(self, backend: Backend, request: pb.ChatRequest, call: Call) -> None:
+        self.begun: Final = asyncio.Event()
+        """It has brought content, or failed."""
+        self.has_content = False
+        self.failure: Exception | None = None
+        self._call = replace(call, attempts=[], unsupported=call.unsupported.kept())
+        self._batches: asyncio.Queue[Batch | None] = asyncio.Queue(1)
+        self._task = asyncio.create_task(self._run(backend, request))
+
+    async def begins(self, within: float) -> bool:
+        """Whether it has within so many seconds."""
+        try:
+            await asyncio.wait_for(self.begun.wait(), within)
+        except TimeoutError:
+            return False
+        return True
+
+    async def events(self, call: Call) -> AsyncIterator[Batch]:
+        """Its events; what it learns goes into `call`."""
+        while (batch := await self._batches.get()) is not None:
+            self._tell(call)
+            yield batch
+        self._tell(call)
+        if self.failure:
+            raise self.failure
+
+    def settle(self, call: Call) -> None:
+        """Tells of its attempts, and of tokens that it was paid for and nobody got."""
+        call.attempts += self._call.attempts
+        self._call.attempts.clear()
+        if self._call.usage and self._call.usage is not call.usage:
+            call.lost.append(self._call.usage)
+            self._call.usage = None
+
+    async def close(self) -> None:
+        """Ends it; its connection is closed when this gives back."""
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+    def _tell(self, call: Call) -> None:
+        own = self._call
+        call.attempts += own.attempts
+        own.attempts.clear()
+        call.target, call.unsupported, call.usage = own.target, own.unsupported, own.usage
+        call.first_content, call.output_pieces = own.first_content, own.output_pieces
+        call.upstream_seconds, call.upstream_request_id = own.upstream_seconds, own.upstream_request_id
+
+    async def _run(self, backend: Backend, request: pb.ChatRequest) -> None:
+        try:
+            async with backend.stream(request, self._call) as events:
+                async for batch in events:
+                    self.has_content = True
+                    self.begun.set()
+                    await self._batches.put(batch)
+        except Exception as error:  # noqa: BLE001 (raised again by whoever reads the events)
+            self.failure = error
+        self.begun.set()
+        await self._batches.put(None)
