@@ -37,21 +37,31 @@ class Admit:
 
     async def chat(self, request: pb.ChatRequest, call: Call) -> pb.ChatResponse:
         """The answer of the next one."""
-        async with self._place(call):
+        began = await self._enter(call)
+        try:
             return await self._next.chat(request, call)
+        finally:
+            self._leave(began)
 
     @asynccontextmanager
     async def stream(
         self, request: pb.ChatRequest, call: Call
     ) -> AsyncIterator[AsyncIterator[Sequence[pb.ChatStreamResponse]]]:
         """The events of the next one; the place is held until the context is left."""
-        async with self._place(call), self._next.stream(request, call) as events:
-            yield events
+        began = await self._enter(call)
+        try:
+            async with self._next.stream(request, call) as events:
+                yield events
+        finally:
+            self._leave(began)
 
     async def embed(self, request: embed_pb2.EmbedRequest, call: Call) -> embed_pb2.EmbedResponse:
         """The vectors of the next one."""
-        async with self._place(call):
+        began = await self._enter(call)
+        try:
             return await self._next.embed(request, call)
+        finally:
+            self._leave(began)
 
     @property
     def in_flight(self) -> int:
@@ -63,18 +73,17 @@ class Admit:
         """Calls that wait for one."""
         return self._queued
 
-    @asynccontextmanager
-    async def _place(self, call: Call) -> AsyncIterator[None]:
-        if self._in_flight >= self._max_in_flight:
-            await self._wait(call)
-        else:
+    async def _enter(self, call: Call) -> float:
+        """Gives back with a place; the moment is for `_leave`."""
+        if self._in_flight < self._max_in_flight:
             self._in_flight += 1
-        began = now()
-        try:
-            yield
-        finally:
-            self._mean_seconds += _WEIGHT * (now() - began - self._mean_seconds)
-            self._leave()
+        else:
+            await self._wait(call)
+        return now()
+
+    def _leave(self, began: float) -> None:
+        self._mean_seconds += _WEIGHT * (now() - began - self._mean_seconds)
+        self._pass_on()
 
     async def _wait(self, call: Call) -> None:
         """Gives back with a place."""
@@ -104,7 +113,7 @@ class Admit:
                 await turn
         except BaseException as error:
             if turn.done() and not turn.cancelled():
-                self._leave()  # it had just been given a place
+                self._pass_on()  # it had just been given a place
             else:
                 self._forget(call.caller, turn)
             if isinstance(error, TimeoutError):
@@ -121,7 +130,7 @@ class Admit:
         if not turns:
             self._turns.pop(caller, None)
 
-    def _leave(self) -> None:
+    def _pass_on(self) -> None:
         """Gives the place to the caller whose turn it is, who then goes to the end of the line."""
         while self._turns:
             caller = next(iter(self._turns))

@@ -4,8 +4,8 @@ A key that fails for a model is left alone by its breaker, and one that is over 
 provider takes calls again.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
 
 from tokenwire.v1 import chat_pb2 as pb
@@ -94,7 +94,7 @@ class Route:
 
     async def chat(self, request: pb.ChatRequest, call: Call) -> pb.ChatResponse:
         """The provider's answer."""
-        with self._lane(call) as provider:
+        with self._visit(call) as provider:
             return await provider.chat(request, call)
 
     @asynccontextmanager
@@ -102,13 +102,13 @@ class Route:
         self, request: pb.ChatRequest, call: Call
     ) -> AsyncIterator[AsyncIterator[Sequence[pb.ChatStreamResponse]]]:
         """The provider's events."""
-        with self._lane(call) as provider:
+        with self._visit(call) as provider:
             async with provider.stream(request, call) as events:
                 yield events
 
     async def embed(self, request: embed_pb2.EmbedRequest, call: Call) -> embed_pb2.EmbedResponse:
         """The provider's vectors."""
-        with self._lane(call) as provider:
+        with self._visit(call) as provider:
             return await provider.embed(request, call)
 
     async def count_tokens(
@@ -122,26 +122,33 @@ class Route:
         lanes = self._lanes.get(provider, ())
         return bool(lanes) and all(lane.circuit_open() for lane in lanes)
 
-    @contextmanager
-    def _lane(self, call: Call) -> Iterator[Backend]:
+    def _visit(self, call: Call) -> "_Visit":
         lanes = self._lanes[call.target.provider]
         if call.provider_key:  # it says nothing of ours, nor ours of it
-            yield lanes[0].provider
-            return
-        lane, standing, permit = _chosen(lanes, call)
-        lane.in_flight += 1
-        try:
-            yield lane.provider
-        except GatewayError as error:
-            standing.judge(permit, error)
-            raise
-        except BaseException:
-            standing.breaker.released(permit)
-            raise
+            return _Visit(lanes[0], _Standing(), Permit.CALL)
+        return _Visit(*_chosen(lanes, call))
+
+
+class _Visit:
+    """A call that is with a provider; what becomes of it is judged at its end."""
+
+    __slots__ = ("_lane", "_permit", "_standing")
+
+    def __init__(self, lane: _Lane, standing: _Standing, permit: Permit) -> None:
+        self._lane, self._standing, self._permit = lane, standing, permit
+
+    def __enter__(self) -> Backend:
+        self._lane.in_flight += 1
+        return self._lane.provider
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        self._lane.in_flight -= 1
+        if error is None:
+            self._standing.breaker.succeeded(self._permit)
+        elif isinstance(error, GatewayError):
+            self._standing.judge(self._permit, error)
         else:
-            standing.breaker.succeeded(permit)
-        finally:
-            lane.in_flight -= 1
+            self._standing.breaker.released(self._permit)
 
 
 def _chosen(lanes: Sequence[_Lane], call: Call) -> tuple[_Lane, _Standing, Permit]:
