@@ -8,8 +8,9 @@ from tokenwire.v1 import embed_pb2
 
 OPENAI: Final = "openai"
 MISTRAL: Final = "mistral"
+RESPONSES: Final = "responses"
 """Providers. They speak to one upstream, which tells them apart by their keys."""
-KEYS: Final = {OPENAI: "sk-bench", MISTRAL: "mk-bench"}
+KEYS: Final = {OPENAI: "sk-bench", MISTRAL: "mk-bench", RESPONSES: "rk-bench"}
 
 CHAT: Final = "bench-chat"
 BURST: Final = "bench-burst"

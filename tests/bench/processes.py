@@ -12,7 +12,7 @@ from time import monotonic
 from typing import IO, Final, Self
 
 from .measure import Window
-from .payload import KEYS, MISTRAL, OPENAI
+from .payload import KEYS
 
 ROOT: Final = Path(__file__).parents[2]
 _READY_SECONDS: Final = 30.0
@@ -35,6 +35,12 @@ base_url = "http://127.0.0.1:{port}/v1"
 kind = "mistral"
 api_key = "{mistral}"
 base_url = "http://127.0.0.1:{port}"
+
+[providers.responses]
+kind = "openai_compatible"
+endpoint = "responses"
+api_key = "{responses}"
+base_url = "http://127.0.0.1:{port}/v1"
 """
 
 
@@ -155,7 +161,7 @@ class Gateway(Process):
     async def start(self, upstream: int) -> float:
         """Starts it before this upstream, and gives the seconds until it said that it serves."""
         config = self.log.with_suffix(".toml")
-        config.write_text(_CONFIG.format(openai=KEYS[OPENAI], mistral=KEYS[MISTRAL], port=upstream))
+        config.write_text(_CONFIG.format(**KEYS, port=upstream))
         foreign = ("TOKENWIRE_", "OPENAI_", "MISTRAL_")  # settings of whoever runs the bench
         env = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         command = str(Path(sys.executable).with_name("tokenwire"))

@@ -14,7 +14,7 @@ from typing import Final
 import orjson
 
 from .measure import Spread
-from .payload import MISTRAL
+from .payload import OPENAI
 from .processes import ROOT
 from .run import Findings
 from .scenarios import Result
@@ -65,7 +65,7 @@ def _within(value: float, budget: float | None, unit: str = "") -> str:
 def _cpu(result: Result) -> Row:
     scenario, gateway, reference = result.scenario, result.gateway, result.reference
     digits = 0 if scenario.unit == "call" else 1
-    bare = scenario.provider != MISTRAL
+    bare = scenario.provider == OPENAI
     unit = " x" if bare else " x OpenAI"
     return (
         f"{scenario.title}, CPU µs a {scenario.unit}",

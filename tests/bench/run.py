@@ -116,8 +116,8 @@ async def _scenario(
     bench: Bench, scenario: Scenario, findings: Findings, say: Callable[[str], None]
 ) -> list[Result]:
     rate = findings.results[0].light_rate() if scenario.light else 0.0
-    mistral = scenario.through_mistral()
-    pairs, beside = list[Pair](), list[Pair]()
+    pairs = list[Pair]()
+    beside = {other: list[Pair]() for other in scenario.through_others()}
     for number in range(scenario.rounds):
         say(f"{scenario.title}: {number + 1} of {scenario.rounds}")
         pair = Pair(
@@ -125,9 +125,9 @@ async def _scenario(
             await bench.window(scenario, rate, bench.gateway),
         )
         pairs.append(pair)
-        if mistral.budget:
-            beside.append(Pair(pair.gateway, await bench.window(mistral, rate, bench.gateway)))
-    results = [Result(scenario, pairs), *([Result(mistral, beside)] if beside else [])]
+        for other, found in beside.items():
+            found.append(Pair(pair.gateway, await bench.window(other, rate, bench.gateway)))
+    results = [Result(scenario, pairs), *(Result(other, found) for other, found in beside.items())]
     for result in results:
         _judge(result, findings)
     return results

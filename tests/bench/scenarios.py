@@ -1,11 +1,23 @@
 """What is measured, and the interleaved runs of one scenario."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
 from .measure import Spread, Window
-from .payload import BURST, CHAT, CYCLE, EMBED, EMBED_ONE, EMBED_PACKED, MISTRAL, OPENAI, PACE, PACED
+from .payload import (
+    BURST,
+    CHAT,
+    CYCLE,
+    EMBED,
+    EMBED_ONE,
+    EMBED_PACKED,
+    MISTRAL,
+    OPENAI,
+    PACE,
+    PACED,
+    RESPONSES,
+)
 
 _LIGHT: Final = 0.3
 """Of what the saturated gateway could do."""
@@ -30,26 +42,31 @@ class Scenario:
     budget: float | None = None
     """Most that the gateway may cost, in references."""
     provider: str = OPENAI
-    mistral: float | None = None
-    """Most that the same load through Mistral may cost, in loads through OpenAI; none = it is not run."""
+    beside: tuple[tuple[str, float], ...] = ()
+    """Other providers that the same load is put through, and the most that it may cost there, in loads
+    through OpenAI."""
 
     @property
     def kind(self) -> str:
         """What it has in common with its variants: the name's first word."""
         return self.name.partition("-")[0]
 
-    def through_mistral(self) -> Self:
-        """The same load through Mistral: its reference is the gateway with OpenAI."""
-        name, title = f"{self.name}-mistral", f"{self.title}, Mistral"
-        return replace(self, name=name, title=title, provider=MISTRAL, budget=self.mistral, mistral=None)
+    def through_others(self) -> Iterator[Self]:
+        """The same load through other providers: its reference is the gateway with OpenAI."""
+        for provider, budget in self.beside:
+            name, title = f"{self.name}-{provider}", f"{self.title}, {provider.title()}"
+            yield replace(self, name=name, title=title, provider=provider, budget=budget, beside=())
 
 
 FULL: Final = (
     Scenario("chat", "Chat, saturated", CHAT, "call", rounds=7, seconds=2.0, budget=1.9),
-    Scenario("burst", "ChatStream, burst", BURST, "token", rounds=7, seconds=2.0, budget=0.45, mistral=1.3),
+    Scenario(
+        "burst", "ChatStream, burst", BURST, "token", rounds=7, seconds=2.0, budget=0.45,
+        beside=((MISTRAL, 1.3), (RESPONSES, 1.5)),
+    ),
     Scenario(
         "paced", f"ChatStream, 50 at {PACE * 1000:.0f} ms", PACED, "token", rounds=4, seconds=3 * CYCLE,
-        warm=CYCLE + 0.2, slots=50, saturates=False, budget=1.8, mistral=1.3,
+        warm=CYCLE + 0.2, slots=50, saturates=False, budget=1.8, beside=((MISTRAL, 1.3),),
     ),
     Scenario(
         "light", "Chat at 30 % load", CHAT, "call", rounds=5, seconds=1.5, light=True, saturates=False,

@@ -12,16 +12,17 @@ from typing import Any, Final, cast
 import orjson
 
 from .child import serve_until_told
-from .payload import BURST, CHAT, EMBEDDINGS, KEYS, MISTRAL, OPENAI, PACE, PACED, TOKENS, messages
+from .payload import BURST, CHAT, EMBEDDINGS, KEYS, MISTRAL, OPENAI, PACE, PACED, RESPONSES, TOKENS, messages
 from .wire import http, reply, vectors, writes
 
 _CHAT_LINE: Final = b"POST /v1/chat/completions HTTP/1.1\r\n"
+_RESPONSES_LINE: Final = b"POST /v1/responses HTTP/1.1\r\n"
 _EMBED_LINE: Final = b"POST /v1/embeddings HTTP/1.1\r\n"
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 _TYPE: Final = re.compile(rb"\r\ncontent-type: *application/json\r\n", re.IGNORECASE)
 _KEY: Final = re.compile(rb"\r\nauthorization: Bearer (\S+)\r\n", re.IGNORECASE)
 _PROVIDERS: Final = {key.encode(): provider for provider, key in KEYS.items()}
-_MODELS: Final = {OPENAI: {CHAT, BURST, PACED}, MISTRAL: {BURST, PACED}}
+_MODELS: Final = {OPENAI: {CHAT, BURST, PACED}, MISTRAL: {BURST, PACED}, RESPONSES: {BURST}}
 _MISTRAL_FIELDS: Final = {"model", "messages", "stream"}
 _MESSAGES: Final = messages()
 
@@ -40,10 +41,11 @@ def provider_of(head: bytes) -> str:
 
 def mistake(head: bytes, body: bytes) -> str:
     """What is wrong with a request; empty when nothing is."""
-    if not head.startswith((_CHAT_LINE, _EMBED_LINE)):
-        return "not a POST of /v1/chat/completions or /v1/embeddings"
     if not (provider := provider_of(head)):
         return "not the key"
+    chat_line = _RESPONSES_LINE if provider == RESPONSES else _CHAT_LINE
+    if not head.startswith((chat_line, _EMBED_LINE)):
+        return "not a POST of a path that it has"
     if not _TYPE.search(head):
         return "not application/json"
     try:
@@ -54,6 +56,8 @@ def mistake(head: bytes, body: bytes) -> str:
         return _embed_mistake(fields)
     if not isinstance(fields, dict) or fields.get("model") not in _MODELS[provider]:
         return "not a known model"
+    if provider == RESPONSES:
+        return _responses_mistake(fields)
     if fields.get("messages") != _MESSAGES:
         return "not the messages"
     if bool(fields.get("stream")) != (fields["model"] != CHAT):
@@ -67,6 +71,11 @@ def _embed_mistake(fields: object) -> str:
         return "not a known model"
     expected = {"model": model, "input": EMBEDDINGS[model].texts, "encoding_format": "base64"}
     return "" if fields == expected else "not the texts"
+
+
+def _responses_mistake(fields: Mapping[str, Any]) -> str:
+    expected = {"model": fields["model"], "input": _MESSAGES, "store": False, "stream": True}
+    return "" if fields == expected else "not what was asked for"
 
 
 def _openai_mistake(fields: Mapping[str, Any]) -> str:

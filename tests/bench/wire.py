@@ -1,11 +1,11 @@
-"""What the two providers send, in their own forms: made once, before anything is measured."""
+"""What providers send, in their own forms: made once, before anything is measured."""
 
 from base64 import b64encode
 from typing import Final
 
 import orjson
 
-from .payload import ANSWER, CHAT, EMBEDDINGS, MISTRAL, OPENAI, PIECES, USAGE, VECTORS
+from .payload import ANSWER, CHAT, EMBEDDINGS, MISTRAL, OPENAI, PIECES, RESPONSES, STREAMED, USAGE, VECTORS
 
 Json = dict[str, object]
 Stream = tuple[bytes, list[bytes], list[bytes]]
@@ -19,7 +19,14 @@ _OPENAI_HEAD: Final[Json] = {
     "system_fingerprint": "fp_0123456789",
 }
 _MISTRAL_ID: Final = "0123456789abcdef0123456789abcdef"
-_REQUEST_ID: Final = {OPENAI: b"x-request-id: req_bench", MISTRAL: b"mistral-correlation-id: req_bench"}
+_REQUEST_ID: Final = {
+    OPENAI: b"x-request-id: req_bench",
+    MISTRAL: b"mistral-correlation-id: req_bench",
+    RESPONSES: b"x-request-id: req_bench",
+}
+_ITEM: Final = "msg_0123456789abcdef0123456789abcdef0123456789abcdef"
+_PLACE: Final[Json] = {"item_id": _ITEM, "output_index": 0, "content_index": 0}
+_PADDING: Final = "Zk3vR8tLqW1xYbN0"
 
 
 def _event(fields: Json) -> bytes:
@@ -103,12 +110,98 @@ def _mistral_stream(model: str) -> Stream:
     return opening, tokens, [_mistral_delta(model, {"content": ""}, "stop", usage=usage), _DONE]
 
 
+# OpenAI's Responses
+
+
+def _response(model: str, status: str, output: list[object], usage: object = None) -> Json:
+    """The answer with what it repeats of its request."""
+    return {
+        "id": "resp_0123456789abcdef0123456789abcdef0123456789abcdef",
+        "object": "response",
+        "created_at": _CREATED,
+        "status": status,
+        "background": False,
+        "error": None,
+        "incomplete_details": None,
+        "instructions": None,
+        "max_output_tokens": None,
+        "max_tool_calls": None,
+        "model": model,
+        "output": output,
+        "parallel_tool_calls": True,
+        "previous_response_id": None,
+        "prompt_cache_key": None,
+        "reasoning": {"effort": None, "summary": None},
+        "safety_identifier": None,
+        "service_tier": "default",
+        "store": False,
+        "temperature": 1.0,
+        "text": {"format": {"type": "text"}, "verbosity": "medium"},
+        "tool_choice": "auto",
+        "tools": [],
+        "top_logprobs": 0,
+        "top_p": 1.0,
+        "truncation": "disabled",
+        "usage": usage,
+        "user": None,
+        "metadata": {},
+    }
+
+
+def _responses_events(model: str) -> list[Json]:
+    """All events of an answer of one text."""
+    given, made = USAGE
+    usage = {
+        "input_tokens": given,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": made,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": given + made,
+    }
+
+    def part(text: str) -> Json:
+        return {"type": "output_text", "annotations": [], "logprobs": [], "text": text}
+
+    def item(status: str, *content: Json) -> Json:
+        return {"id": _ITEM, "type": "message", "status": status, "content": [*content], "role": "assistant"}
+
+    def event(kind: str, **fields: object) -> Json:
+        return {"type": f"response.{kind}", **fields}
+
+    whole = item("completed", part(STREAMED))
+    deltas = [
+        event("output_text.delta", **_PLACE, delta=piece, logprobs=[], obfuscation=_PADDING)
+        for piece in PIECES
+    ]
+    return [
+        event("created", response=_response(model, "in_progress", [])),
+        event("in_progress", response=_response(model, "in_progress", [])),
+        event("output_item.added", output_index=0, item=item("in_progress")),
+        event("content_part.added", **_PLACE, part=part("")),
+        *deltas,
+        event("output_text.done", **_PLACE, text=STREAMED, logprobs=[]),
+        event("content_part.done", **_PLACE, part=part(STREAMED)),
+        event("output_item.done", output_index=0, item=whole),
+        event("completed", response=_response(model, "completed", [whole], usage)),
+    ]
+
+
+def _responses_stream(model: str) -> Stream:
+    """Each event is numbered and has its type twice. Nothing comes after the last."""
+    events = [
+        b"event: %s\n" % str(event["type"]).encode() + _event(event | {"sequence_number": number})
+        for number, event in enumerate(_responses_events(model))
+    ]
+    return b"".join(events[:4]), events[4:-4], events[-4:]
+
+
 # HTTP
 
 
 def stream(provider: str, model: str) -> Stream:
     """The events of a provider's stream."""
-    return _openai_stream(model) if provider == OPENAI else _mistral_stream(model)
+    made = {OPENAI: _openai_stream, MISTRAL: _mistral_stream, RESPONSES: _responses_stream}
+    return made[provider](model)
 
 
 def http(status: bytes, body: bytes) -> bytes:

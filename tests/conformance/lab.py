@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import pytest
+from conformance.sent import as_chat
 from conformance.subjects import Subject
 from support.stream import comparable, whole
 
 from tokenwire.v1 import chat_pb2 as pb
 from tokenwire.v1 import common_pb2
+from tokenwire.v1.errors_pb2 import ErrorReason as Reason
 from tokenwire_server import catalog
 from tokenwire_server.backend import Backend
 from tokenwire_server.call import Call, Target, now
@@ -18,6 +20,7 @@ from tokenwire_server.errors import GatewayError
 from tokenwire_server.providers.http import HttpClient
 from tokenwire_server.providers.message import assistant_message
 from tokenwire_server.providers.registry import provider_backend
+from tokenwire_server.providers.state import pack, unpack
 from tokenwire_server.settings import Defaults
 from tokenwire_server.simulator import Script, Simulator
 from tokenwire_server.unsupported import Unsupported
@@ -38,7 +41,7 @@ class Answer:
     events: Sequence[pb.ChatStreamResponse]
     warnings: Warned
     body: Any
-    """What the provider received."""
+    """What the provider received, in the form of Chat Completions."""
 
     @property
     def choice(self) -> pb.Choice:
@@ -105,10 +108,10 @@ class Lab:
         assert _essence(subject, streamed) == _essence(subject, response)
         warnings = [_warned(call) for call in calls]
         assert warnings[0] == warnings[1]
-        bodies = [received.body for received in self.simulator.received[-2:]]
+        body: Any = self.simulator.received[-2].body
         assert [received.status for received in self.simulator.received[-2:]] == [200, 200]
         _check_attempts(subject, calls)
-        return Answer(response, events, warnings[0], bodies[0])
+        return Answer(response, events, warnings[0], as_chat(body))
 
     async def refusal(
         self,
@@ -127,6 +130,15 @@ class Lab:
                 assert [read async for read in reads] == []
         assert stream_error.value == whole_error.value
         return whole_error.value
+
+    async def lacks(self, subject: Subject, request: pb.ChatRequest, path: str) -> bool:
+        """Whether the provider has no place for a parameter: then it is refused by name, and nothing sent."""
+        if path not in subject.lacks:
+            return False
+        error = await self.refusal(subject, request)
+        assert (error.reason, fields_of(error)) == (Reason.UNSUPPORTED_PARAMETER, [path])
+        assert self.simulator.received == []
+        return True
 
 
 def new_call(
@@ -156,18 +168,20 @@ def _essence(subject: Subject, response: pb.ChatResponse) -> pb.ChatResponse:
     """What must be the same in both ways."""
     copy = comparable(response)
     copy.ClearField("provider_fields")  # of chunks and of whole answers, where providers differ themselves
-    if not subject.makes_ids:
-        for number, call in enumerate(_calls(copy)):
-            assert call.id
-            call.id = str(number)
+    for number, part in enumerate(_parts(copy)):
+        state = unpack(part, subject.name, "")
+        if state is not None:
+            own = {name: str(number) for name in state.keys() & {"id", "encrypted_content"}}
+            part.provider_state = pack(subject.name, **state | own)
+        if part.HasField("tool_call") and not subject.makes_ids:
+            assert part.tool_call.id
+            part.tool_call.id = str(number)
     return copy
 
 
-def _calls(response: pb.ChatResponse) -> Iterator[pb.ToolCall]:
+def _parts(response: pb.ChatResponse) -> Iterator[pb.ContentPart]:
     for choice in response.choices:
-        for part in choice.message.parts:
-            if part.HasField("tool_call"):
-                yield part.tool_call
+        yield from choice.message.parts
 
 
 def _as_text(event: pb.ChatStreamResponse) -> pb.ChatStreamResponse:

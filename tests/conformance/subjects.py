@@ -24,7 +24,11 @@ class Subject:
     """A model that reasons, whatever the request says."""
     thoughts: str = ""
     """Where its thoughts stand in a message of its own; empty = it does not show them."""
+    sealed: bool = False
+    """Whether its answers have its thoughts in them, sealed, even where it shows none."""
     kind: str = "openai_compatible"
+    server: str = ""
+    """The simulated server that it is; empty = the one of its name."""
     keyless: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
     makes_ids: bool = True
@@ -32,13 +36,24 @@ class Subject:
     tells_usage: bool = True
     stop: "pb.FinishReason.ValueType" = pb.FINISH_REASON_STOP
     """What its word for the end of an answer means."""
+    ends: str = "stop"
+    """That word."""
+    lacks: frozenset[str] = frozenset()
+    """Paths of parameters that its API has no place for."""
+    least_tokens: int = 1
+    """The smallest limit of an answer that it takes."""
     refuses: bool = False
     """Whether its model's refusals stand apart from texts."""
+
+    @property
+    def keeps_thoughts(self) -> bool:
+        """Whether its answers have what its model thought as a part."""
+        return bool(self.thoughts) or self.sealed
 
     def url(self, simulator: Simulator) -> str:
         """Where it is."""
         if self.kind == "openai_compatible":
-            return simulator.compatible_url(self.name)
+            return simulator.compatible_url(self.server or self.name)
         return simulator.mistral_url if self.kind == "mistral" else simulator.url
 
     def provider(self, simulator: Simulator) -> Provider:
@@ -79,11 +94,46 @@ ODD = Subject(
     makes_ids=False,
     tells_usage=False,
     stop=pb.FINISH_REASON_OTHER,
+    ends="eos",
+)
+_RESPONSES_LACKS = frozenset(
+    f"config.{name}"
+    for name in (
+        *("stop", "seed", "top_k", "frequency_penalty", "presence_penalty"),
+        *("candidate_count", "logit_bias"),
+    )
+)
+RESPONSES = Subject(
+    "openai-responses",
+    "gpt-5.2",
+    "gpt-5-mini",
+    sealed=True,
+    kind="openai",
+    ends="completed",
+    lacks=_RESPONSES_LACKS,
+    least_tokens=16,
+    refuses=True,
+)
+VLLM_RESPONSES = Subject(
+    "vllm-responses",
+    "simulated-model",
+    "a-thinking-model",
+    "reasoning",
+    server="vllm",
+    settings={"allow_media_urls": True, "endpoint": "responses"},
+    ends="completed",
+    lacks=_RESPONSES_LACKS,
+    refuses=True,
 )
 
-SUBJECTS = (OPENAI, MISTRAL, VLLM, OLLAMA, LLAMACPP, GROQ, DEEPSEEK, OPENROUTER, AZURE, ODD)
-"""All of them."""
 OPENAIS_OWN = (OPENAI, AZURE)
-"""Those that serve OpenAI's models by OpenAI's rules."""
+"""Those that serve OpenAI's models by OpenAI's rules, through Chat Completions."""
+BY_RESPONSES = (RESPONSES, VLLM_RESPONSES)
+"""Those that are spoken to through the Responses API."""
+SUBJECTS = (
+    *(OPENAI, MISTRAL, VLLM, OLLAMA, LLAMACPP, GROQ, DEEPSEEK, OPENROUTER, AZURE, ODD),
+    *BY_RESPONSES,
+)
+"""All of them."""
 THINKING = tuple(subject for subject in SUBJECTS if subject.thoughts)
 """Those that show what their models think."""

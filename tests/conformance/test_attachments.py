@@ -2,7 +2,7 @@
 
 import pytest
 from conformance.lab import DROP, REJECT, Lab, fields_of
-from conformance.subjects import AZURE, MISTRAL, OPENAI, SUBJECTS, VLLM, Subject
+from conformance.subjects import AZURE, BY_RESPONSES, MISTRAL, OPENAI, SUBJECTS, VLLM, Subject
 from support.ask import ask, user
 
 from tokenwire.v1 import chat_pb2 as pb
@@ -18,7 +18,7 @@ PAPER = pb.Media(url="https://example.com/paper.pdf")
 UPLOADED = pb.Media(file_id="file-1")
 
 Part = pb.ContentPart
-FETCHING = (OPENAI, MISTRAL, VLLM, AZURE)
+FETCHING = (OPENAI, MISTRAL, VLLM, AZURE, *BY_RESPONSES)
 """Those that may be sent URLs: by their nature, or by settings."""
 
 
@@ -56,10 +56,14 @@ async def test_an_image_by_url_is_sent_where_the_provider_may_fetch_it(lab: Lab,
 
 
 @every_subject
-async def test_no_provider_takes_an_image_by_id(lab: Lab, subject: Subject) -> None:
-    whose = "Mistral" if subject is MISTRAL else "Chat Completions"
-    text = f"{whose} takes images by url or data only."
-    await refused(lab, subject, look(Part(image=UPLOADED)), "image.file_id", text)
+async def test_only_responses_take_an_image_by_id(lab: Lab, subject: Subject) -> None:
+    request = look(Part(image=UPLOADED))
+    if subject in BY_RESPONSES:
+        assert "You attached 1 image." in (await lab.ask(subject, request)).text
+    else:
+        whose = "Mistral" if subject is MISTRAL else "Chat Completions"
+        text = f"{whose} takes images by url or data only."
+        await refused(lab, subject, request, "image.file_id", text)
 
 
 @every_subject
@@ -76,9 +80,9 @@ async def test_an_uploaded_document_is_sent_by_id(lab: Lab, subject: Subject) ->
 
 
 @every_subject
-async def test_only_mistral_takes_a_document_by_url(lab: Lab, subject: Subject) -> None:
+async def test_chat_completions_take_no_document_by_url(lab: Lab, subject: Subject) -> None:
     request = look(Part(file=PAPER))
-    if subject is MISTRAL:
+    if subject in (MISTRAL, *BY_RESPONSES):
         assert "You attached 1 file." in (await lab.ask(subject, request)).text
     else:
         text = "Chat Completions takes files by data or file_id only."

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from conformance.lab import Answer, Lab
-from conformance.subjects import DEEPSEEK, MISTRAL, OPENAI, SUBJECTS, VLLM, Subject
+from conformance.subjects import DEEPSEEK, MISTRAL, OPENAI, RESPONSES, SUBJECTS, VLLM, Subject
 from conformance.toolbox import TOOLS, check_arguments, results
 from support.ask import ask, user
 
@@ -60,8 +60,8 @@ async def test_three_turns_with_parallel_tools(lab: Lab, subject: Subject, *, th
     third = await conversation.turn(subject, user(MORE), model=model)
     assert "And tomorrow?”." in third.text
     assert first.warnings == second.warnings == third.warnings == []
-    shown = bool(subject.thoughts) and thinks
-    assert [len(answer.thoughts) for answer in (first, second, third)] == [shown] * 3
+    kept = subject.keeps_thoughts and thinks
+    assert [len(answer.thoughts) for answer in (first, second, third)] == [kept] * 3
     roles = [message["role"] for message in third.body["messages"]]
     assert roles == ["user", "assistant", "tool", "tool", "assistant", "user"]
 
@@ -73,7 +73,7 @@ def dropped(subject: Subject, *places: str) -> list[tuple[str, str]]:
     return [("PROVIDER_STATE_DROPPED", f"{place}.provider_state") for place in places]
 
 
-PAIRS = list(permutations((OPENAI, MISTRAL, VLLM, DEEPSEEK), 2))
+PAIRS = list(permutations((OPENAI, RESPONSES, MISTRAL, VLLM, DEEPSEEK), 2))
 FIRST = "messages[1].parts[0]"
 
 
@@ -84,10 +84,10 @@ async def test_the_provider_may_change_between_turns(lab: Lab, one: Subject, oth
     first = await conversation.turn(one, user(QUESTION), model=one.thinker)
     second = await conversation.turn(other, results(first.calls), model=other.thinker)
     assert second.text.count("The tool answered: “sunny”.") == 2
-    assert second.warnings == dropped(other, *([FIRST] if one.thoughts else []))
+    assert second.warnings == dropped(other, *([FIRST] if one.keeps_thoughts else []))
     third = await conversation.turn(one, user(MORE), model=one.thinker)
     assert "And tomorrow?”." in third.text
     place = f"messages[{len(conversation.messages) - 3}].parts[0]"
-    assert third.warnings == dropped(one, *([place] if other.thoughts else []))
+    assert third.warnings == dropped(one, *([place] if other.keeps_thoughts else []))
     assert {received.status for received in lab.simulator.received} == {200}
     assert len(lab.simulator.received) == 6

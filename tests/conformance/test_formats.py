@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from conformance.lab import Lab
-from conformance.subjects import OPENAIS_OWN, SUBJECTS, Subject
+from conformance.subjects import OPENAIS_OWN, RESPONSES, SUBJECTS, Subject
 from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Struct
 from support.ask import ask
@@ -61,7 +61,7 @@ async def test_an_answer_is_some_json_object(lab: Lab, subject: Subject) -> None
 @every_subject
 async def test_openai_wants_to_read_of_json(lab: Lab, subject: Subject) -> None:
     request = ask("Hello.", response_format=pb.ResponseFormat(json_object=pb.JsonObjectFormat()))
-    if subject in OPENAIS_OWN:
+    if subject in (*OPENAIS_OWN, RESPONSES):
         error = await lab.refusal(subject, request)
         assert str(error) == "INVALID_REQUEST: The provider refused the request as invalid."
         assert [violation.field for violation in error.violations] == ["messages"]
@@ -94,7 +94,7 @@ async def test_an_answer_satisfies_the_schema(
 async def test_an_answer_in_json_may_be_cut(lab: Lab, subject: Subject) -> None:
     schema = pb.JsonSchemaFormat(name="node", schema_json=json.dumps(NODE))
     request = ask("Write a turn.", response_format=pb.ResponseFormat(json_schema=schema))
-    request.config.max_output_tokens = 4
+    request.config.max_output_tokens = max(4, subject.least_tokens)
     answer = await lab.ask(subject, request)
     assert answer.choice.finish_reason == pb.FINISH_REASON_LENGTH
     with pytest.raises(json.JSONDecodeError):
@@ -105,7 +105,7 @@ async def test_the_word_of_a_schema_that_openai_cannot_enforce_is_its_refusal(la
     open_ended = json.dumps({**NODE, "additionalProperties": True})
     schema = pb.JsonSchemaFormat(name="node", schema_json=open_ended, strict=True)
     request = ask("Write a turn.", response_format=pb.ResponseFormat(json_schema=schema))
-    for subject in OPENAIS_OWN:
+    for subject in (*OPENAIS_OWN, RESPONSES):
         error = await lab.refusal(subject, request)
         assert str(error) == "INVALID_REQUEST: The provider refused the request as invalid."
         assert [violation.field for violation in error.violations] == ["response_format"]

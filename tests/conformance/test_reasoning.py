@@ -4,10 +4,12 @@ import pytest
 from conformance.lab import REJECT, Lab, fields_of, new_call
 from conformance.subjects import (
     AZURE,
+    BY_RESPONSES,
     DEEPSEEK,
     MISTRAL,
     OPENAI,
     OPENAIS_OWN,
+    RESPONSES,
     SUBJECTS,
     THINKING,
     VLLM,
@@ -56,7 +58,7 @@ async def test_a_refusal_goes_back_to_any_provider(lab: Lab, subject: Subject) -
 
 
 async def test_a_filter_ends_the_answer(lab: Lab) -> None:
-    for subject in (OPENAI, AZURE, VLLM):
+    for subject in (OPENAI, AZURE, VLLM, *BY_RESPONSES):
         answer = await lab.ask(subject, ask("[sim:filter] Tell me."))
         assert answer.choice.finish_reason == pb.FINISH_REASON_CONTENT_FILTER
         assert answer.text
@@ -83,12 +85,16 @@ async def test_thoughts_are_a_part_before_the_text(lab: Lab, subject: Subject) -
     assert text.text == answer.text
     assert "You wrote: “Why?”." in answer.text
     state = unpack(thought, subject.name, "")
-    assert state == ({} if subject is MISTRAL else {"field": subject.thoughts})
+    if subject in BY_RESPONSES:
+        assert state is not None
+        assert state.keys() == {"id"}
+    else:
+        assert state == ({} if subject is MISTRAL else {"field": subject.thoughts})
     assert kinds(answer.events)[:4] == [
         "started",
         "part_started",
         "reasoning_delta",
-        "part_started" if subject is not MISTRAL else "part_done",
+        "part_done" if subject in (MISTRAL, *BY_RESPONSES) else "part_started",
     ]
 
 
@@ -113,11 +119,23 @@ async def test_an_effort_is_the_models_to_take(lab: Lab, subject: Subject) -> No
     else:
         answer = await lab.ask(subject, request)
         assert answer.body["reasoning_effort"] == "high"
-        assert [bool(thought.reasoning.text) for thought in answer.thoughts] == [True]
+        (thought,) = (part.reasoning for part in answer.thoughts)
+        assert thought.summary if subject is RESPONSES else thought.text
     answer = await lab.ask(subject, request, model=subject.thinker)
     assert answer.body["reasoning_effort"] == "high"
     if subject.tells_usage and subject is not MISTRAL:  # which does not tell
         assert answer.response.usage.reasoning_tokens == 256
+
+
+@every_subject
+async def test_reasoning_is_traced(lab: Lab, subject: Subject) -> None:
+    request = ask("Why?", reasoning=pb.ReasoningConfig(effort="high"))
+    answer = await lab.ask(subject, request, model=subject.thinker)
+    trace = answer.response.reasoning
+    assert (trace.effort, trace.items_count) == ("high", int(subject.keeps_thoughts))
+    assert [part.reasoning.summary for part in answer.thoughts if part.reasoning.summary] == (
+        [trace.summary] if subject is RESPONSES else []
+    )
 
 
 @every_thinking_subject
@@ -150,7 +168,7 @@ async def test_a_signature_goes_back_with_the_thought_that_it_seals(lab: Lab) ->
         assert second.body["messages"][1]["content"][0]["signature"] == seal
 
 
-@pytest.mark.parametrize("origin", [MISTRAL, VLLM, DEEPSEEK], ids=lambda origin: f"of_{origin}")
+@pytest.mark.parametrize("origin", [MISTRAL, VLLM, DEEPSEEK, RESPONSES], ids=lambda origin: f"of_{origin}")
 @every_subject
 async def test_thoughts_stay_away_from_other_providers(lab: Lab, origin: Subject, subject: Subject) -> None:
     first = ask("Why?")

@@ -138,7 +138,7 @@ async def test_a_result_in_parts_is_answered(lab: Lab, subject: Subject) -> None
 
 @every_subject
 async def test_a_call_that_the_limit_cuts_is_given_as_it_is(lab: Lab, subject: Subject) -> None:
-    limit = pb.GenerationConfig(max_output_tokens=6)
+    limit = pb.GenerationConfig(max_output_tokens=max(6, subject.least_tokens))
     answer = await lab.ask(subject, ask(PURCHASE, tools=[TRANSACTION], config=limit))
     assert answer.choice.finish_reason == pb.FINISH_REASON_LENGTH
     (call,) = answer.calls

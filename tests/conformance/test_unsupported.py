@@ -4,7 +4,17 @@ from dataclasses import dataclass
 
 import pytest
 from conformance.lab import DROP, DROP_SAMPLING, REJECT, Lab, fields_of
-from conformance.subjects import AZURE, GROQ, MISTRAL, OPENAI, SUBJECTS, VLLM, Subject
+from conformance.subjects import (
+    AZURE,
+    BY_RESPONSES,
+    GROQ,
+    MISTRAL,
+    OPENAI,
+    RESPONSES,
+    SUBJECTS,
+    VLLM,
+    Subject,
+)
 from support.ask import ask, user
 
 from tokenwire.v1 import chat_pb2 as pb
@@ -22,11 +32,20 @@ class Case:
     request: pb.ChatRequest
     lacking: dict[Subject, str]
     """Who lacks it, with the sentence that says so."""
-    model: str = ""
+    thinks: bool = False
+    """Whether a model is asked that reasons."""
     sampling: bool = False
+
+    def model(self, subject: Subject) -> str:
+        """The one that is asked; empty = the usual one."""
+        return subject.thinker if self.thinks else ""
 
 
 REASONING = "The model does not take it while it reasons."
+
+
+def by_responses(text: str) -> dict[Subject, str]:
+    return dict.fromkeys(BY_RESPONSES, f"The Responses API {text}")
 
 
 def named() -> pb.ChatMessage:
@@ -38,19 +57,24 @@ CASES = [
         "config.temperature",
         "temperature",
         ask("Hello.", config={"temperature": 0.5}),
-        {OPENAI: REASONING},
-        model="o3-mini",
+        {OPENAI: REASONING, RESPONSES: REASONING},
+        thinks=True,
         sampling=True,
     ),
     Case(
         "config.presence_penalty",
         "presence_penalty",
         ask("Hello.", config={"presence_penalty": 0.5}),
-        {OPENAI: REASONING},
-        model="o3-mini",
+        {OPENAI: REASONING, **by_responses("has no penalties.")},
+        thinks=True,
         sampling=True,
     ),
-    Case("config.top_k", "top_k", ask("Hello.", config={"top_k": 3}), {OPENAI: "OpenAI has no top_k."}),
+    Case(
+        "config.top_k",
+        "top_k",
+        ask("Hello.", config={"top_k": 3}),
+        {OPENAI: "OpenAI has no top_k.", **by_responses("has no top_k.")},
+    ),
     Case(
         "config.verbosity",
         "verbosity",
@@ -61,10 +85,18 @@ CASES = [
         "config.logit_bias",
         "logit_bias",
         ask("Hello.", config={"logit_bias": {5: 1}}),
-        {MISTRAL: "Mistral has no logit bias."},
+        {MISTRAL: "Mistral has no logit bias.", **by_responses("has no logit bias.")},
     ),
     Case("store", "store", ask("Hello.", store=True), {MISTRAL: "Mistral does not store answers."}),
-    Case("messages[0].name", "", ask(named()), {MISTRAL: "Mistral's messages have no name."}),
+    Case(
+        "messages[0].name",
+        "",
+        ask(named()),
+        {
+            MISTRAL: "Mistral's messages have no name.",
+            **dict.fromkeys(BY_RESPONSES, "The Responses API's messages have no name."),
+        },
+    ),
 ]
 LACKING = [
     pytest.param(case, subject, text, id=f"{subject}-{case.path}")
@@ -76,7 +108,7 @@ LACKING = [
 @pytest.mark.parametrize(("case", "subject", "text"), LACKING)
 async def test_a_parameter_is_refused_by_name(lab: Lab, case: Case, subject: Subject, text: str) -> None:
     for mode in (REJECT,) if case.sampling else (REJECT, DROP_SAMPLING):
-        error = await lab.refusal(subject, case.request, mode, model=case.model)
+        error = await lab.refusal(subject, case.request, mode, model=case.model(subject))
         assert error.reason == Reason.UNSUPPORTED_PARAMETER
         assert fields_of(error) == [case.path]
         assert error.text == text
@@ -86,7 +118,7 @@ async def test_a_parameter_is_refused_by_name(lab: Lab, case: Case, subject: Sub
 @pytest.mark.parametrize(("case", "subject", "text"), LACKING)
 async def test_a_parameter_is_left_out_by_name(lab: Lab, case: Case, subject: Subject, text: str) -> None:
     for mode in (DROP, DROP_SAMPLING) if case.sampling else (DROP,):
-        answer = await lab.ask(subject, case.request, mode, model=case.model)
+        answer = await lab.ask(subject, case.request, mode, model=case.model(subject))
         assert answer.warnings == [("PARAMETER_DROPPED", case.path)], text
         assert case.key not in answer.body
         assert "name" not in answer.body["messages"][0]
@@ -111,12 +143,12 @@ UPSTREAM = {
 
 @pytest.mark.parametrize(("case", "subject"), TAKING)
 async def test_a_parameter_is_sent_to_who_may_have_it(lab: Lab, case: Case, subject: Subject) -> None:
-    model = subject.thinker if case.model else ""
+    model = case.model(subject)
     if (subject, case.path) in UPSTREAM:
         error = await lab.refusal(subject, case.request, DROP, model=model)
-        code = "UNSUPPORTED_PARAMETER" if case.model else "INVALID_REQUEST"
+        code = "UNSUPPORTED_PARAMETER" if case.thinks else "INVALID_REQUEST"
         assert Reason.Name(error.reason) == code
-        assert fields_of(error) == ([case.path] if case.model else [])
+        assert fields_of(error) == ([case.path] if case.thinks else [])
         return
     answer = await lab.ask(subject, case.request, REJECT, model=model)
     assert answer.warnings == []

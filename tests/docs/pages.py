@@ -14,6 +14,7 @@ from docs import settings_table
 from tokenwire.v1.errors_pb2 import ErrorReason
 from tokenwire_server.cli import app
 from tokenwire_server.errors import TABLE, Retry
+from tokenwire_server.providers import mistral, openai_chat, openai_responses
 from tokenwire_server.simulator import MARKERS, NOT_SIMULATED
 
 ROOT = Path(__file__).parents[2]
@@ -59,6 +60,7 @@ def made_from_code() -> Mapping[str, str]:
     return {
         "cli": "".join(_help(name) for name in _commands("tokenwire", get_command(app))),
         "errors": _error_table(),
+        "lacks": _lacks_table(),
         "markers": "".join(f"- `{marker}`: {text}\n" for marker, text in MARKERS.items()),
         "not-simulated": "".join(f"- {name}: {text}\n" for name, text in NOT_SIMULATED.items()),
         "plain-variables": settings_table.plain_variables(),
@@ -82,6 +84,22 @@ def _help(command: str) -> str:
     assert done.exit_code == 0
     shown = "\n".join(line.rstrip() for line in done.stdout.strip().splitlines())
     return f"## {command}\n\n```text\n{shown}\n```\n\n"
+
+
+def _lacks_table() -> str:
+    """What each API of a provider has no place for."""
+    apis = {
+        "OpenAI, Chat Completions": openai_chat.CODEC,
+        "OpenAI, Responses": openai_responses.CODEC,
+        "Mistral": mistral.CODEC,
+        "compatible, Chat Completions": openai_chat.COMPATIBLE,
+    }
+    paths = sorted({path for codec in apis.values() for path in codec.lacks})
+    rows = [f"| | {' | '.join(apis)} |\n|{'---|' * (len(apis) + 1)}\n"]
+    for path in paths:
+        cells = ("no" if path in codec.lacks else "yes" for codec in apis.values())
+        rows.append(f"| `{path}` | {' | '.join(cells)} |\n")
+    return "".join(rows)
 
 
 def _error_table() -> str:

@@ -21,6 +21,7 @@ SHOWN = {
     "/metrics": ('tokenwire_provider_up{provider="openai"}',),
     "-format-error": ('"reason": "INVALID_REQUEST"', '"field": "config.temperature"', '"request_id"'),
     "--target 127.0.0.1:1 ": ("UNAVAILABLE", "is `tokenwire serve` running at 127.0.0.1:1?"),
+    '"temperature":0.7': ('"WARNING_CODE_PARAMETER_DROPPED"', '"field": "config.temperature"'),
     "LLMService/ChatStream": ('"started"', '"completed"'),
     "LLMService/Chat": ('"finish_reason"', '"usage"'),
     "LLMService/Embed": ('"embeddings"', '"dimensions"'),

@@ -11,6 +11,12 @@ from tokenwire_server.simulator import serving
 
 PRINTED = {
     "docs/embeddings.md": "How to reset a password\n",
+    "docs/reasoning.md": '{"title":"example title","node":{"speaker":"example speaker",'
+    '"line":"example line","choices":[{"text":"example text","test":"example test",'
+    '"condition":"example condition"}]}}\n'
+    "example title: example speaker, 1 choix\n"
+    "effort medium: The user wrote “<scene> <lieu>Une auberge, tard le soir</lieu\n"
+    "left out: ['config.top_p']\n",
     "docs/quickstart.md": "This is the Tokenwire simulator: no model was asked. "
     "You wrote: “Explique la photosynthèse”.",
 }

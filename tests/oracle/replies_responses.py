@@ -115,7 +115,7 @@ def _their_view(reply: Response, logprobs: Sequence[Any] = ()) -> View:
         annotations=[
             _said(source.to_dict()) for text in texts for source in getattr(text, "annotations", ())
         ],
-        items=[_item(item.to_dict(warnings=False)) for item in reply.output],
+        items=[item_of(item.to_dict(warnings=False)) for item in reply.output],
     )
 
 
@@ -128,16 +128,18 @@ def _said(source: dict[str, Any]) -> Item:
     return {
         "type": source["type"],
         "url": source.get("url", ""),
-        "title": source.get("title") or source.get("filename", ""),
+        "title": source.get("title", ""),
+        "file_id": source.get("file_id", ""),
+        "filename": source.get("filename", ""),
         "start": source.get("start_index", source.get("index")),
         "end": source.get("end_index"),
     }
 
 
-def _item(item: dict[str, Any]) -> Item:
+def item_of(item: dict[str, Any]) -> dict[str, Any]:
     """An item without what means nothing in a request: nulls, no content, log probabilities, sources."""
     item = {key: value for key, value in item.items() if value is not None}
-    if item["type"] == "message":
+    if item.get("type") == "message":
         for text in item["content"]:
             text.pop("logprobs", None)
             text["annotations"] = []
@@ -169,6 +171,8 @@ def view_of_ours(response: pb.ChatResponse) -> View:
                 "type": source.type,
                 "url": source.url,
                 "title": source.title,
+                "file_id": source.file_id,
+                "filename": source.filename,
                 "start": source.start_index if source.HasField("start_index") else None,
                 "end": source.end_index if source.HasField("end_index") else None,
             }
@@ -185,4 +189,4 @@ def replayed(message: pb.ChatMessage) -> list[Item]:
     job = Job(pb.ChatRequest(messages=[message]), "openai", MODEL, Defaults(), unsupported)
     body = json.loads(orjson.dumps(CODEC.encode(job)["input"]))
     assert unsupported.warnings == []
-    return [_item(item) if "type" in item else item for item in body]
+    return [item_of(item) for item in body]

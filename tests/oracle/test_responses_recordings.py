@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 from oracle.replies import Recorded, recordings
-from oracle.replies_responses import ResponsesReaders, View, reading_responses, view_of_ours
+from oracle.replies_responses import ResponsesReaders, View, reading_responses, replayed, view_of_ours
 
 from tokenwire.v1 import chat_pb2 as pb
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
@@ -52,6 +52,23 @@ async def test_a_recorded_answer_means_the_same_to_both(readers: ResponsesReader
     assert (choice.native_finish_reason, choice.finish_reason) == NATIVE.get(
         reply.name, ("completed", finish_of(theirs))
     )
+
+
+UNTYPED = {
+    *("web_search_call", "file_search_call", "code_interpreter_call", "image_generation_call"),
+    *("mcp_list_tools", "mcp_call", "tool_search_call", "tool_search_output"),
+}
+
+
+async def test_items_without_a_typed_form_are_among_those_that_go_back(readers: ResponsesReaders) -> None:
+    """That each is what the SDK would send back is what the test above compares."""
+    found = set()
+    for reply in ANSWERS:
+        (choice,) = (await readers.response(reply)).choices
+        items = {part.provider_item.type for part in choice.message.parts if part.HasField("provider_item")}
+        assert items <= {item.get("type") for item in replayed(choice.message)}
+        found |= items
+    assert found == UNTYPED
 
 
 def without_bare_id(ours: View, theirs: View) -> View:

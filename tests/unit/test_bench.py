@@ -22,6 +22,8 @@ from bench.payload import (
     OPENAI,
     PACED,
     PIECES,
+    RESPONSES,
+    STREAMED,
     TOKENS,
     messages,
 )
@@ -34,6 +36,7 @@ ROWS = (
     "Chat, saturated, CPU µs a call",
     "ChatStream, burst, CPU µs a token",
     "ChatStream, burst, Mistral, CPU µs a token",
+    "ChatStream, burst, Responses, CPU µs a token",
     "ChatStream, 50 at 20 ms, CPU µs a token",
     "ChatStream, 50 at 20 ms, Mistral, CPU µs a token",
     "Embed 100 x 1536, CPU µs a call",
@@ -56,6 +59,7 @@ HEAD = (
 )
 EMBED_HEAD = HEAD.replace(b"chat/completions", b"embeddings")
 MISTRAL_HEAD = HEAD.replace(b"sk-bench", b"mk-bench")
+RESPONSES_HEAD = HEAD.replace(b"sk-bench", b"rk-bench").replace(b"chat/completions", b"responses")
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -67,6 +71,10 @@ def body(model: str, **fields: object) -> bytes:
 
 def mistral_body(model: str, **fields: object) -> bytes:
     return orjson.dumps({"model": model, "messages": messages(), "stream": True} | fields)
+
+
+def responses_body(model: str, **fields: object) -> bytes:
+    return orjson.dumps({"model": model, "input": messages(), "store": False, "stream": True} | fields)
 
 
 def embed_body(model: str, **fields: object) -> bytes:
@@ -87,7 +95,7 @@ def test_a_quick_run_reports_every_row(tmp_path: Path) -> None:
     found = json.loads(file.read_text())
     assert [row[0] for row in found["table"][1:]] == list(ROWS)
     assert [*found["scenarios"]] == [
-        *("chat", "burst", "burst-mistral", "paced", "paced-mistral", "light"),
+        *("chat", "burst", "burst-mistral", "burst-responses", "paced", "paced-mistral", "light"),
         *("embed", "embed-packed", "embed-one"),
     ]
     assert found["access_lines"] >= found["calls"] > 0
@@ -99,6 +107,7 @@ def test_a_quick_run_reports_every_row(tmp_path: Path) -> None:
     [
         *((HEAD, body(model)) for model in (CHAT, BURST, PACED)),
         *((MISTRAL_HEAD, mistral_body(model)) for model in (BURST, PACED)),
+        (RESPONSES_HEAD, responses_body(BURST)),
         *((EMBED_HEAD, embed_body(model)) for model in EMBEDDINGS),
     ],
 )
@@ -109,7 +118,7 @@ def test_the_upstream_takes_what_a_provider_takes(head: bytes, sent: bytes) -> N
 @pytest.mark.parametrize(
     ("head", "sent", "wrong"),
     [
-        (HEAD.replace(b"/v1/", b"/v2/"), body(CHAT), "not a POST of /v1/chat/completions or /v1/embeddings"),
+        (HEAD.replace(b"/v1/", b"/v2/"), body(CHAT), "not a POST of a path that it has"),
         (HEAD.replace(b"sk-bench", b"sk-other"), body(CHAT), "not the key"),
         (HEAD.replace(b"application/json", b"text/plain"), body(CHAT), "not application/json"),
         (HEAD, b"{", "not JSON"),
@@ -119,17 +128,18 @@ def test_the_upstream_takes_what_a_provider_takes(head: bytes, sent: bytes) -> N
         (HEAD, body(BURST, stream=False), "not the stream flag"),
         (HEAD, body(PACED, stream_options={}), "not the usage flag"),
         (HEAD, mistral_body(BURST), "not the usage flag"),
-        (
-            MISTRAL_HEAD.replace(b"/v1/", b"/"),
-            mistral_body(BURST),
-            "not a POST of /v1/chat/completions or /v1/embeddings",
-        ),
+        (MISTRAL_HEAD.replace(b"/v1/", b"/"), mistral_body(BURST), "not a POST of a path that it has"),
         (MISTRAL_HEAD, b"{", "not JSON"),
         (MISTRAL_HEAD, mistral_body(CHAT), "not a known model"),
         (MISTRAL_HEAD, mistral_body(BURST, messages=[]), "not the messages"),
         (MISTRAL_HEAD, mistral_body(PACED, stream=False), "not the stream flag"),
         (MISTRAL_HEAD, mistral_body(PACED, seed=1), "not a field that was asked for"),
         (MISTRAL_HEAD, body(BURST), "not a field that was asked for"),
+        (HEAD.replace(b"sk-", b"rk-"), responses_body(BURST), "not a POST of a path that it has"),
+        (RESPONSES_HEAD.replace(b"rk-", b"sk-"), responses_body(BURST), "not a POST of a path that it has"),
+        (RESPONSES_HEAD, responses_body(PACED), "not a known model"),
+        (RESPONSES_HEAD, responses_body(BURST, store=True), "not what was asked for"),
+        (RESPONSES_HEAD, responses_body(BURST, input=[]), "not what was asked for"),
         (HEAD, embed_body(EMBED), "not a known model"),
         (EMBED_HEAD, body(CHAT), "not a known model"),
         (EMBED_HEAD, b"[]", "not a known model"),
@@ -157,7 +167,7 @@ def test_each_provider_streams_in_its_own_form() -> None:
     opening, _, (last_and_usage, also_done) = stream(MISTRAL, BURST)
 
     def chunk(event: bytes) -> dict[str, Any]:
-        fields: dict[str, Any] = orjson.loads(event.removeprefix(b"data: "))
+        fields: dict[str, Any] = orjson.loads(event.partition(b"data: ")[2])
         return fields
 
     assert (chunk(last)["usage"], chunk(usage)["choices"]) == (None, [])
@@ -166,6 +176,13 @@ def test_each_provider_streams_in_its_own_form() -> None:
     assert chunk(last_and_usage)["choices"][0]["finish_reason"] == "stop"
     assert chunk(last_and_usage)["usage"]["total_tokens"] == chunk(usage)["usage"]["total_tokens"]
     assert done == also_done == b"data: [DONE]\n\n"
+
+    begun, tokens, (*_, completed) = stream(RESPONSES, BURST)
+    numbers = [chunk(event)["sequence_number"] for event in tokens]
+    assert (numbers[0], numbers[-1]) == (begun.count(b"event: "), begun.count(b"event: ") + TOKENS - 1)
+    assert "".join(chunk(event)["delta"] for event in tokens) == STREAMED
+    assert completed.startswith(b"event: response.completed\n")
+    assert chunk(completed)["response"]["usage"]["total_tokens"] == chunk(usage)["usage"]["total_tokens"]
 
 
 def test_figures() -> None:

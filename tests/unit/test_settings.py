@@ -38,7 +38,14 @@ def test_a_key_in_the_environment_makes_the_provider(place: Place) -> None:
     provider = openai(place.load(environ={"OPENAI_API_KEY": KEY}))
     assert provider.api_key.reveal() == KEY
     assert provider.base_url == "https://api.openai.com/v1"
-    assert provider.timeouts.model_dump() == {"connect": 5, "first_token": 60, "idle": 60, "total": 600}
+    assert provider.timeouts.model_dump() == {
+        "connect": 5,
+        "first_token": 60,
+        "idle": 60,
+        "total": 600,
+        "reasoning_first_token": 300,
+        "reasoning_idle": 120,
+    }
 
 
 def test_every_plain_variable_fills_its_key(place: Place) -> None:

@@ -86,6 +86,8 @@ _TEXT: Final = _Kind(_text_delta, _text, lambda part: part.text)
 _REFUSAL: Final = _Kind(_refusal_delta, _refusal, lambda part: part.refusal)
 _TOOL_CALL: Final = _Kind(_arguments_delta, _arguments, lambda part: part.tool_call.arguments_json)
 _REASONING: Final = _Kind(_reasoning_delta, _reasoning, lambda part: part.reasoning.text)
+_WHOLE: Final = _Kind(_text_delta, _text, lambda _: "")
+"""Of what comes whole, and never grows."""
 _SUMMARY: Final = _Kind(_summary_delta, _summary, lambda part: part.reasoning.summary)
 
 _KINDS: Final[Mapping[str | None, tuple[_Kind, ...]]] = {
@@ -136,7 +138,7 @@ class Assembler:
 
     def refusal(self, choice: int, text: str, key: Hashable = "refusal") -> None:
         """More of the choice's refusal."""
-        part = self._choice(choice).open.get(key) or self._open(
+        part = self._found(choice, key, _REFUSAL) or self._open(
             choice, key, pb.ContentPart(refusal=""), _REFUSAL
         )
         self._append(part, text)
@@ -161,14 +163,16 @@ class Assembler:
     def begin(self, choice: int, key: Hashable, whole: pb.ContentPart) -> None:
         """The part `key` begins, unless it is open; of `whole` its kind counts, and id and name of a call."""
         if key not in self._choice(choice).open:
-            kinds = _KINDS.get(whole.WhichOneof("content"), (_TEXT,))
+            kinds = _KINDS.get(whole.WhichOneof("content"), (_WHOLE,))
             self._open(choice, key, _beginning(whole), kinds[0])
 
     def conclude(self, choice: int, key: Hashable, whole: pb.ContentPart) -> None:
         """The part `key` is complete. What deltas have said of it stands; what `whole` has besides is added,
-        which is all of it where there were none."""
+        which is all of it where there were none. A part of another kind is a ValueError."""
         self.begin(choice, key, whole)
         part = self._choice(choice).open[key]
+        if part.whole.WhichOneof("content") != whole.WhichOneof("content"):
+            raise ValueError("the part is of another kind")
         self._settle(part)
         for kind in _KINDS.get(whole.WhichOneof("content"), ()):
             if (text := kind.read(whole)) and not kind.read(part.whole):
@@ -201,13 +205,16 @@ class Assembler:
         return key in self._choice(choice).open
 
     def arguments(self, choice: int, key: Hashable, text: str) -> None:
-        """More arguments of the tool call `key`."""
-        self._append(self._choice(choice).open[key], text)
+        """More arguments of the tool call `key`; KeyError where there is none."""
+        part = self._found(choice, key, _TOOL_CALL)
+        if part is None:
+            raise KeyError(key)
+        self._append(part, text)
 
     def item(self, choice: int, whole: pb.ContentPart) -> None:
         """A part that comes whole."""
         key = object()
-        self._done(self._open(choice, key, whole, _TEXT))
+        self._done(self._open(choice, key, whole, _WHOLE))
         del self._choice(choice).open[key]
 
     def annotation(self, choice: int, annotation: pb.Annotation, key: Hashable = "text") -> None:
@@ -256,16 +263,23 @@ class Assembler:
         return self.response
 
     def _text_part(self, choice: int, key: Hashable) -> _Part:
-        part = self._choice(choice).open.get(key)
+        part = self._found(choice, key, _TEXT)
         return part or self._open(choice, key, pb.ContentPart(text=""), _TEXT)
 
     def _reasoning_part(self, choice: int, key: Hashable, kind: _Kind, **state: str) -> _Part:
-        part = self._choice(choice).open.get(key)
+        part = self._found(choice, key, _REASONING, _SUMMARY)
         if part is None:
             packed = pack(self.response.provider, **state)
             whole = pb.ContentPart(reasoning=pb.Reasoning(), provider_state=packed)
             return self._open(choice, key, whole, kind)
         self._turn(part, kind)
+        return part
+
+    def _found(self, choice: int, key: Hashable, *kinds: _Kind) -> _Part | None:
+        """The open part, if there is one; another kind than these is a ValueError."""
+        part = self._choice(choice).open.get(key)
+        if part is not None and part.kind not in kinds:
+            raise ValueError("the part is of another kind")
         return part
 
     def _turn(self, part: _Part, kind: _Kind) -> None:

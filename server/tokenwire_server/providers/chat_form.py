@@ -1,7 +1,8 @@
 """What the request bodies of OpenAI's two forms and Mistral's chat have in common."""
 
 from base64 import b64encode
-from typing import assert_never
+from collections.abc import Callable
+from typing import TypeAlias, assert_never
 
 import orjson
 
@@ -10,12 +11,23 @@ from tokenwire_server.providers.codec import Job
 from tokenwire_server.providers.jsontext import Json, JsonObject, from_struct
 from tokenwire_server.providers.state import is_bare, unpack
 
+PartEncoder: TypeAlias = Callable[[Job, pb.ContentPart, str], JsonObject | None]
+"""A part, by its path, in a provider's form; None = it is left out, with a warning."""
+
 
 def texts(message: pb.ChatMessage | pb.ToolResult) -> Json:
     """Text-only content: one string where there is one text, else text parts."""
     if len(message.parts) > 1:
         return [{"type": "text", "text": part.text} for part in message.parts]
     return message.parts[0].text if message.parts else message.text
+
+
+def user_content(job: Job, message: pb.ChatMessage, path: str, encode: PartEncoder) -> Json:
+    """What a user says: a text, or the parts that can be sent."""
+    if not message.parts:
+        return message.text
+    content = (encode(job, part, f"{path}.parts[{i}]") for i, part in enumerate(message.parts))
+    return [part for part in content if part is not None] or ""
 
 
 def data_url(media: pb.Media) -> str:

@@ -169,6 +169,14 @@ async def test_a_wait_that_is_too_long_is_not_begun(
     assert waits == []
 
 
+async def test_what_is_known_to_fail_again_is_tried_elsewhere_only() -> None:
+    backend = Scripted([failure(spent=True), OK])
+    assert await chat(backend, calling(A, B)) == OK
+    assert backend.asked == [A, B]
+    with pytest.raises(GatewayError):
+        await chat(Scripted([failure(spent=True), OK]))
+
+
 async def test_waits_add_up(waits: list[float]) -> None:
     limited = [failure(LIMITED, retry_after=3.0) for _ in range(2)]
     with pytest.raises(GatewayError):

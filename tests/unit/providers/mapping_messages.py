@@ -99,6 +99,8 @@ SOURCES = {
     "type": pb.Annotation(type="url_citation"),
     "url": pb.Annotation(url=PHOTO),
     "title": pb.Annotation(title="A"),
+    "file_id": pb.Annotation(file_id="file-1"),
+    "filename": pb.Annotation(filename="a.pdf"),
     "start_index": pb.Annotation(start_index=0),
     "end_index": pb.Annotation(end_index=1),
 }

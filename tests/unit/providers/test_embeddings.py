@@ -46,7 +46,7 @@ class Canned:
         self.bodies: list[dict[str, Any]] = []
 
     @asynccontextmanager
-    async def exchange(self, _path: str, body: dict[str, Any], _call: Call) -> AsyncIterator[Any]:
+    async def exchange(self, _path: str, body: dict[str, Any], *_: object) -> AsyncIterator[Any]:
         self.bodies.append(body)
         given = self.replies.pop(0) if self.replies else answer(*map(of, body["input"]))
         raw = given if isinstance(given, bytes) else json.dumps(given).encode()

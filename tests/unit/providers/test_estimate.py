@@ -1,4 +1,4 @@
-"""Token counts of replies that came without."""
+"""Token counts of replies that came without, or in part."""
 
 import pytest
 from hypothesis import given
@@ -7,7 +7,7 @@ from support.ask import WEATHER, ask, called, user
 
 from tokenwire.v1 import chat_pb2 as pb
 from tokenwire.v1 import common_pb2
-from tokenwire_server.providers.estimate import estimate
+from tokenwire_server.providers.estimate import estimate, estimate_partial
 from tokenwire_server.providers.message import assistant_message
 
 Part = pb.ContentPart
@@ -80,3 +80,19 @@ def test_more_text_never_counts_for_less(given_text: str, made: str) -> None:
     assert more.input_tokens > less.input_tokens
     assert more.output_tokens > less.output_tokens
     assert 4 * less.output_tokens >= len(made.encode())
+
+
+def test_of_an_answer_that_broke_off_a_piece_is_a_token() -> None:
+    response = pb.ChatResponse()
+    estimate_partial(ask("a" * 4000), response, 7)
+    assert response.usage.output_tokens == 7
+    assert response.usage.input_tokens == pytest.approx(1000, rel=0.01)
+    assert response.usage.total_tokens == response.usage.input_tokens + 7
+    assert response.usage.source == common_pb2.TOKEN_SOURCE_ESTIMATED
+
+
+def test_what_the_provider_counted_before_it_broke_off_stays() -> None:
+    usage = common_pb2.Usage(input_tokens=1, output_tokens=2, source=common_pb2.TOKEN_SOURCE_PROVIDER)
+    response = pb.ChatResponse(usage=usage)
+    estimate_partial(ask("Hi" * 1000), response, 7)
+    assert response.usage == usage

@@ -147,9 +147,29 @@ def test_a_call_without_an_id_gets_one() -> None:
     [
         (
             {"type": "file_citation", "file_id": "file-1", "filename": "a.pdf", "index": 7},
-            pb.Annotation(type="file_citation", title="a.pdf", start_index=7),
+            pb.Annotation(type="file_citation", file_id="file-1", filename="a.pdf", start_index=7),
         ),
-        ({"type": "file_path", "file_id": "file-1", "index": 0}, pb.Annotation(type="file_path")),
+        (
+            {
+                "type": "container_file_citation",
+                "container_id": "cntr_1",
+                "file_id": "cfile_1",
+                "filename": "a.csv",
+                "start_index": 3,
+                "end_index": 9,
+            },
+            pb.Annotation(
+                type="container_file_citation",
+                file_id="cfile_1",
+                filename="a.csv",
+                start_index=3,
+                end_index=9,
+            ),
+        ),
+        (
+            {"type": "file_path", "file_id": "file-1", "index": 0},
+            pb.Annotation(type="file_path", file_id="file-1"),
+        ),
         ({"type": "new"}, pb.Annotation(type="new")),
     ],
 )

@@ -55,7 +55,7 @@ def test_code_status_and_what_was_not_found_decide(
         ("top_logprobs", "config.top_logprobs"),
         ("text.verbosity", "config.verbosity"),
         ("text.format", "response_format"),
-        ("text.format.schema", "response_format.schema"),
+        ("text.format.schema", "response_format"),
         ("reasoning.effort", "reasoning.effort"),
         ("reasoning.summary", "reasoning.summary"),
         ("tools[0].parameters", "tools[0].parameters"),

@@ -79,6 +79,18 @@ def test_a_part_of_another_provider_is_always_left_out_with_a_warning(mode: Mode
     assert unsupported.warnings == [pb.CallWarning(code=code, field=PART, text="Another made it.")]
 
 
+@pytest.mark.parametrize("mode", [REJECT, DROP, DROP_SAMPLING])
+def test_state_of_another_provider_has_one_warning_at_the_first(mode: Mode) -> None:
+    unsupported = Unsupported(mode)
+    unsupported.foreign_part(PART, "Another made it.")
+    for index in (1, 3):
+        unsupported.foreign_state(f"messages[{index}].parts[0].provider_state")
+    unsupported.foreign_part(PART, "Another made it.")
+    code, part = pb.WARNING_CODE_PROVIDER_STATE_DROPPED, pb.WARNING_CODE_PART_DROPPED
+    found = [(warning.code, warning.field) for warning in unsupported.warnings]
+    assert found == [(part, PART), (code, "messages[1].parts[0].provider_state"), (part, PART)]
+
+
 def test_each_thing_has_its_own_warning_in_order() -> None:
     unsupported = Unsupported(DROP)
     unsupported.parameter("config.seed", "One.")

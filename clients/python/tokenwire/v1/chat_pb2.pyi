@@ -715,6 +715,8 @@ class Annotation(_message.Message):
     TYPE_FIELD_NUMBER: _builtins.int
     URL_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
+    FILE_ID_FIELD_NUMBER: _builtins.int
+    FILENAME_FIELD_NUMBER: _builtins.int
     START_INDEX_FIELD_NUMBER: _builtins.int
     END_INDEX_FIELD_NUMBER: _builtins.int
     type: _builtins.str
@@ -722,7 +724,13 @@ class Annotation(_message.Message):
     url: _builtins.str
     """Where the source is."""
     title: _builtins.str
-    """The source's title, or its file's name."""
+    """The source's title."""
+    file_id: _builtins.str
+    """The provider's id of the file that is the source (Responses: `file_citation`, `container_file_citation`,
+    `file_path`).
+    """
+    filename: _builtins.str
+    """That file's name."""
     start_index: _builtins.int
     """First character of the cited text, in Unicode code points from the part's start."""
     end_index: _builtins.int
@@ -733,12 +741,14 @@ class Annotation(_message.Message):
         type: _builtins.str = ...,
         url: _builtins.str = ...,
         title: _builtins.str = ...,
+        file_id: _builtins.str = ...,
+        filename: _builtins.str = ...,
         start_index: _builtins.int | None = ...,
         end_index: _builtins.int | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_end_index", b"_end_index", "_start_index", b"_start_index", "end_index", b"end_index", "start_index", b"start_index"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_end_index", b"_end_index", "_start_index", b"_start_index", "end_index", b"end_index", "start_index", b"start_index", "title", b"title", "type", b"type", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_end_index", b"_end_index", "_start_index", b"_start_index", "end_index", b"end_index", "file_id", b"file_id", "filename", b"filename", "start_index", b"start_index", "title", b"title", "type", b"type", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__end_index: _TypeAlias = _typing.Literal["end_index"]  # noqa: Y015
     _WhichOneofArgType__end_index: _TypeAlias = _typing.Literal["_end_index", b"_end_index"]  # noqa: Y015

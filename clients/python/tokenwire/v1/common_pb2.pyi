@@ -90,7 +90,7 @@ class _WarningCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WarningCo
     WARNING_CODE_PARAMETER_DROPPED: _WarningCode.ValueType  # 1
     """A parameter of the request was left out."""
     WARNING_CODE_PROVIDER_STATE_DROPPED: _WarningCode.ValueType  # 2
-    """What a part of the request holds for another provider was left out."""
+    """What parts of the request hold for another provider was left out: one warning, with the first one's path."""
     WARNING_CODE_MODEL_DEPRECATED: _WarningCode.ValueType  # 4
     """The provider has ended the model, or said that it would by now. `field` is `model`."""
     WARNING_CODE_PART_DROPPED: _WarningCode.ValueType  # 5
@@ -106,7 +106,7 @@ WARNING_CODE_UNSPECIFIED: WarningCode.ValueType  # 0
 WARNING_CODE_PARAMETER_DROPPED: WarningCode.ValueType  # 1
 """A parameter of the request was left out."""
 WARNING_CODE_PROVIDER_STATE_DROPPED: WarningCode.ValueType  # 2
-"""What a part of the request holds for another provider was left out."""
+"""What parts of the request hold for another provider was left out: one warning, with the first one's path."""
 WARNING_CODE_MODEL_DEPRECATED: WarningCode.ValueType  # 4
 """The provider has ended the model, or said that it would by now. `field` is `model`."""
 WARNING_CODE_PART_DROPPED: WarningCode.ValueType  # 5

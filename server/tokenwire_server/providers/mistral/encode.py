@@ -15,6 +15,7 @@ from tokenwire_server.providers.chat_form import (
     mode,
     response_format,
     texts,
+    user_content,
 )
 from tokenwire_server.providers.codec import Job
 from tokenwire_server.providers.jsontext import Json, JsonObject, from_struct
@@ -93,7 +94,7 @@ def _messages(job: Job) -> Iterator[JsonObject]:
             case pb.ROLE_SYSTEM | pb.ROLE_DEVELOPER:
                 yield {"role": "system", "content": texts(message)}
             case pb.ROLE_USER:
-                yield {"role": "user", "content": _user_content(job, message, path)}
+                yield {"role": "user", "content": user_content(job, message, path, _user_part)}
             case pb.ROLE_ASSISTANT:
                 names |= {part.tool_call.id: part.tool_call.name for part in message.parts}
                 body = _assistant(job, message, path)
@@ -106,13 +107,6 @@ def _messages(job: Job) -> Iterator[JsonObject]:
                     yield _tool_result(part.tool_result, names)
         if message.name:
             job.unsupported.parameter(f"{path}.name", "Mistral's messages have no name.")
-
-
-def _user_content(job: Job, message: pb.ChatMessage, path: str) -> Json:
-    if not message.parts:
-        return message.text
-    content = (_user_part(job, part, f"{path}.parts[{i}]") for i, part in enumerate(message.parts))
-    return [part for part in content if part is not None] or ""
 
 
 def _user_part(job: Job, part: pb.ContentPart, path: str) -> JsonObject | None:

@@ -51,7 +51,7 @@ def error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
     except ValueError:
         parsed = None
     result = _error(status, parsed if isinstance(parsed, dict) else {})
-    result.retry_after = retry_after(headers)
+    result.retry_after = retry_after(status, headers)
     return result
 
 

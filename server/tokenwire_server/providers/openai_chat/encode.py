@@ -14,6 +14,7 @@ from tokenwire_server.providers.chat_form import (
     mode,
     response_format,
     texts,
+    user_content,
 )
 from tokenwire_server.providers.codec import Job
 from tokenwire_server.providers.jsontext import Json, JsonObject, from_struct, number
@@ -79,7 +80,9 @@ def _messages(job: Job) -> Iterator[Json]:
             case pb.ROLE_DEVELOPER:
                 yield _named(message, {"role": "developer", "content": texts(message)})
             case pb.ROLE_USER:
-                yield _named(message, {"role": "user", "content": _user_content(job, message, path)})
+                yield _named(
+                    message, {"role": "user", "content": user_content(job, message, path, _user_part)}
+                )
             case pb.ROLE_ASSISTANT:
                 yield _named(message, _assistant(job, message, path))
             case pb.ROLE_TOOL:
@@ -98,13 +101,6 @@ def _named(message: pb.ChatMessage, body: JsonObject) -> JsonObject:
     if message.name:
         body["name"] = message.name
     return body
-
-
-def _user_content(job: Job, message: pb.ChatMessage, path: str) -> Json:
-    if not message.parts:
-        return message.text
-    content = (_user_part(job, part, f"{path}.parts[{i}]") for i, part in enumerate(message.parts))
-    return [part for part in content if part is not None] or ""
 
 
 def _user_part(job: Job, part: pb.ContentPart, path: str) -> JsonObject | None:

@@ -73,7 +73,7 @@ _PARAMS: Final[Mapping[str, str]] = {
 def error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
     """What a reply with a status other than 200 means."""
     result = _error(status, details_of(body))
-    result.retry_after = retry_after(headers)
+    result.retry_after = retry_after(status, headers)
     return result
 
 

@@ -20,7 +20,7 @@ CODEC: Final = Codec(
     lacks={
         "config.stop": "The Responses API has no stop texts.",
         "config.seed": "The Responses API has no seed.",
-        "config.top_k": "OpenAI has no top_k.",
+        "config.top_k": "The Responses API has no top_k.",
         "config.frequency_penalty": "The Responses API has no penalties.",
         "config.presence_penalty": "The Responses API has no penalties.",
         "config.candidate_count": "The Responses API gives one answer.",

@@ -173,11 +173,13 @@ def _named(item: Upstream, *names: str) -> dict[str, str]:
 
 
 def annotation(source: Upstream) -> pb.Annotation:
-    """A source of the text. A file has no URL, and its name for a title; `index` is a place in the text."""
+    """A source of the text, a page or a file. `index` of a file's citation is a place in the text."""
     result = pb.Annotation(
         type=source["type"],
         url=source.get("url") or "",
-        title=source.get("title") or source.get("filename") or "",
+        title=source.get("title") or "",
+        file_id=source.get("file_id") or "",
+        filename=source.get("filename") or "",
     )
     start = source.get("start_index", source.get("index") if result.type == "file_citation" else None)
     if start is not None:

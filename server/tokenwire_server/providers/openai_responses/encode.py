@@ -15,6 +15,7 @@ from tokenwire_server.providers.chat_form import (
     leave_foreign_state,
     may_fetch,
     mode,
+    user_content,
 )
 from tokenwire_server.providers.codec import Job
 from tokenwire_server.providers.jsontext import Json, JsonObject, from_struct
@@ -107,7 +108,7 @@ def _input(job: Job, start: int) -> Iterator[Json]:
             case pb.ROLE_DEVELOPER:
                 yield {"role": "developer", "content": _texts(message)}
             case pb.ROLE_USER:
-                yield {"role": "user", "content": _user_content(job, message, path)}
+                yield {"role": "user", "content": user_content(job, message, path, _user_part)}
             case pb.ROLE_ASSISTANT:
                 custom.update(_custom_calls(message))
                 yield from _assistant(job, message, path)
@@ -123,13 +124,6 @@ def _texts(message: pb.ChatMessage | pb.ToolResult) -> Json:
     if len(message.parts) > 1:
         return [{"type": "input_text", "text": part.text} for part in message.parts]
     return _text(message)
-
-
-def _user_content(job: Job, message: pb.ChatMessage, path: str) -> Json:
-    if not message.parts:
-        return message.text
-    content = (_user_part(job, part, f"{path}.parts[{i}]") for i, part in enumerate(message.parts))
-    return [part for part in content if part is not None] or ""
 
 
 def _user_part(job: Job, part: pb.ContentPart, path: str) -> JsonObject | None:

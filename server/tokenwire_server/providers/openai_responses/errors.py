@@ -41,7 +41,7 @@ _NOT_KEPT: Final[dict[str, "Reason.ValueType"]] = {"invalid_request_error": Reas
 _PARAMS: Final[Mapping[str, str]] = {
     "input.*": "messages",
     "instructions": "messages",
-    "text.format": "response_format",
+    "text.format.*": "response_format",
     "text.verbosity": "config.verbosity",
     "safety_identifier": "end_user_id",
 } | {name: f"config.{name}" for name in ("max_output_tokens", "temperature", "top_p", "top_logprobs")}
@@ -52,7 +52,7 @@ where we have messages, which are counted otherwise."""
 def error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
     """What a reply with a status other than 200 means."""
     result = _error(status, details_of(body))
-    result.retry_after = retry_after(headers)
+    result.retry_after = retry_after(status, headers)
     return result
 
 

@@ -40,7 +40,7 @@ def read(value: object, habits: Habits) -> Request:
         _check_settled(map(as_object, as_list(given.get("input"))))
     text = as_object(given.get("text"))
     if form := as_object(text.get("format")):
-        body["text"] = {**text, "format": {key: item for key, item in form.items() if key != "strict"}}
+        body["text"] = {**text, "format": _format(form)}
     return Request(body | {"store": False}, family_of(given))
 
 
@@ -62,6 +62,13 @@ def _tool(tool: Json) -> Json:
     if tool.get("type") != "function":
         raise checks.not_simulated("tools", "hosted tools")
     return {"type": "function", **{key: tool[key] for key in FUNCTION if key in tool}}
+
+
+def _format(form: Json) -> Json:
+    """Any object is a schema like others, without OpenAI's rule that somebody must speak of JSON."""
+    if form.get("type") == "json_object":
+        return {"type": "json_schema", "name": "json", "schema": {"type": "object"}}
+    return {key: item for key, item in form.items() if key != "strict"}
 
 
 def answer(request: Request, exchange: Exchange, habits: Habits) -> Reply:
