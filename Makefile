@@ -4,7 +4,7 @@ BIN := .venv/bin
 GRPCURL := github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
 STUBS := clients/python/tokenwire/v1
 
-.PHONY: help run test test-all lint bench fuzz tools proto proto-check baseline lock image-base clean
+.PHONY: help run test test-all lint bench storm soak fuzz tools proto proto-check baseline lock image-base clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -32,6 +32,13 @@ lint: .venv/.dev proto-check ## ruff, mypy, buf, hadolint
 
 bench: .venv/.dev ## CPU per call and per token beside a bare gRPC server
 	$(BIN)/python -m tests.bench
+
+storm: .venv/.dev ## milliseconds from a caller's cancel to the provider's connection being closed
+	PYTHONPATH=tests $(BIN)/python -m storm.latency
+
+SOAK_SECONDS ?= 1200
+soak: .venv/.dev ## 200 streams, 5 % of them with faults, for SOAK_SECONDS: what is held on to?
+	PYTHONPATH=tests $(BIN)/python -m storm.soak $(SOAK_SECONDS)
 
 FUZZ_SECONDS ?= 60
 fuzz: .tools/fuzz/.done ## coverage-guided fuzzing of what reads foreign bytes, FUZZ_SECONDS for each target

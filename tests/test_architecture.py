@@ -26,6 +26,7 @@ HAND_WRITTEN = [
 
 GRPC = {"grpc", "grpc_health", "grpc_reflection", "grpc_status"}
 SDKS = {"openai", "mistralai"}
+HTTP_CLIENTS = {"aiohttp", "httptools"}
 SETTINGS = (
     "settings", "server_settings", "provider_settings", "settings_types", "settings_schema", "catalog", "cli",
     "secret", "environment",
@@ -74,7 +75,7 @@ def test_only_rpc_imports_grpc(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in SOURCES if not inside(name, "providers")])
 def test_only_providers_import_sdks_and_an_http_client(name: str) -> None:
     assert not imported(name) & SDKS
-    http = {module for module in imports(name) if module.partition(".")[0] == "aiohttp"}
+    http = {module for module in imports(name) if module.partition(".")[0] in HTTP_CLIENTS}
     if inside(name, "simulator"):
         assert all(module == "aiohttp" or module.startswith("aiohttp.web") for module in http)
     else:

@@ -154,7 +154,8 @@ def _aliases(settings: Settings, known: catalog.Catalog) -> Aliases:
     }
 
     def holder(model: str) -> str:
-        return next((name for name, kind in kinds.items() if known.find(kind, model)), "")
+        """By exact names: who only begins alike may be anybody's, and prompts must not go astray."""
+        return next((name for name, kind in kinds.items() if known.facts(kind, model)), "")
 
     return Aliases(
         Resolver(defaults, KINDS, settings.defaults.model, holder), aliases, settings.defaults.model

@@ -81,6 +81,19 @@ class Server(Table):
     max_queued: int = Field(
         default=1024, ge=0, lt=2**31, description="calls that may wait; beyond them OVERLOADED"
     )
+    max_concurrent_streams: Count = Field(
+        default=1024, description="calls at once on one connection; the caller's gRPC library holds back more"
+    )
+    max_connections: Count = Field(
+        default=4096, description="connections of callers at once, for each listener; more are refused"
+    )
+    max_connection_age_seconds: float = Field(
+        default=1800.0,
+        ge=0,
+        le=DAY,
+        description="age (±10 %) at which callers are told to connect anew, to find other replicas; "
+        "calls in flight go on. 0 = never",
+    )
     slow_reader_seconds: Seconds = Field(
         default=60.0, description="how long a caller may leave a stream unread before it ends"
     )

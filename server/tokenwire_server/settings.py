@@ -172,11 +172,13 @@ def _rules(settings: Settings) -> Iterator[tuple[Loc, str, str]]:
         ("aliases", name, "targets"): target
         for name, alias in settings.aliases.items()
         for target in alias.targets
-        if target.partition("/")[0] not in settings.providers
+        if target.partition("/")[0] not in settings.providers or not target.partition("/")[2]
     }
     for loc, model in models.items():
-        prefix, slash, _ = model.partition("/")
-        if slash and settings.providers and prefix in KINDS and prefix not in settings.providers:
+        prefix, slash, rest = model.partition("/")
+        if slash and prefix in settings.providers and not rest:
+            yield loc, "providers", f"names no model after {model}; write one"
+        elif slash and settings.providers and prefix in KINDS and prefix not in settings.providers:
             fix = f"add [providers.{prefix}] or name another model"
             yield loc, "providers", f"names the provider {prefix}, which is not configured; {fix}"
         elif loc[0] == "aliases" and settings.providers:

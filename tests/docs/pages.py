@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from faults.matrix import table as fault_matrix
 from google.rpc.code_pb2 import Code
 from typer.core import TyperGroup
 from typer.main import get_command
@@ -62,6 +63,7 @@ def made_from_code() -> Mapping[str, str]:
         "errors": _error_table(),
         "lacks": _lacks_table(),
         "markers": "".join(f"- `{marker}`: {text}\n" for marker, text in MARKERS.items()),
+        "matrix": fault_matrix.table(),
         "not-simulated": "".join(f"- {name}: {text}\n" for name, text in NOT_SIMULATED.items()),
         "plain-variables": settings_table.plain_variables(),
         "settings": settings_table.keys(),

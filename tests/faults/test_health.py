@@ -68,3 +68,15 @@ async def test_callers_who_leave_or_are_in_a_hurry_tell_nothing(gateway: Gateway
     await gateway.lines.wait(6)
     assert {line["reason"] for line in gateway.lines.access} == {"CANCELLED", "DEADLINE_EXCEEDED"}
     assert await health(gateway) == ("SERVING", "UNSPECIFIED", "ERROR_REASON_UNSPECIFIED")
+
+
+async def test_a_provider_that_is_left_alone_is_called_so(gateway: Gateway) -> None:
+    gateway.simulator.set_default(Script(error="server_error"))
+    for _ in range(5):
+        await failure(gateway.stub.Chat(ask(), timeout=SECONDS))
+    refused = await failure(gateway.stub.Chat(ask(), timeout=SECONDS))
+    assert (refused.code, refused.reason) == ("UNAVAILABLE", "CIRCUIT_OPEN")
+    assert "grpc-retry-pushback-ms" not in refused.trailers  # another replica may be better off
+    assert len(gateway.simulator.received) == 5
+    await gateway.lines.wait(6)
+    assert await health(gateway) == ("DEGRADED", "CIRCUIT_OPEN", "PROVIDER_UNAVAILABLE")

@@ -128,11 +128,13 @@ async def test_what_the_simulated_model_refuses_is_named_too(gateway: Gateway) -
     assert (failed.reason, failed.fields) == ("UNSUPPORTED_PARAMETER", ["config.logprobs"])
 
 
+RESETS = ("x-ratelimit-reset-requests", "x-ratelimit-reset-tokens")
 RETRY: Mapping[str, tuple[Mapping[str, str | None], float]] = {
     "seconds": ({"retry-after": "7"}, 7.0),
     "fraction": ({"retry-after": "0.25"}, 0.25),
     "milliseconds": ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
-    "nothing": ({"retry-after": None}, 5.0),
+    "nothing": ({"retry-after": None, **dict.fromkeys(RESETS)}, 5.0),
+    "the reset of a limit": ({"retry-after": None, "x-ratelimit-reset-tokens": "1m30s"}, 90.0),
     "no number": ({"retry-after": "soon"}, 5.0),
     "nan": ({"retry-after": "nan"}, 5.0),
     "negative": ({"retry-after": "-3"}, 5.0),

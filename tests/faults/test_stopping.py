@@ -58,6 +58,35 @@ async def test_a_stream_in_flight_ends_well(
     assert CANARY not in "".join(running.lines)
 
 
+async def test_who_watches_health_gets_a_moment_to_go_elsewhere(simulator: Simulator, tmp_path: Path) -> None:
+    """What comes in that moment is served; what comes later is refused by closed ports."""
+    async with serve(tmp_path, simulator.url) as running:
+        async with aio.insecure_channel(running.address, options=CHANNEL) as channel:
+            health: Any = health_pb2_grpc.HealthStub(channel)  # its methods have no types
+            watch = health.Watch(health_pb2.HealthCheckRequest(), timeout=3 * SECONDS)
+            assert (await anext(aiter(watch))).status == STATUS.SERVING
+            running.process.terminate()
+            assert (await anext(aiter(watch))).status == STATUS.NOT_SERVING
+            assert (await LLMServiceStub(channel).Chat(ask(), timeout=SECONDS)).choices
+            assert (await health.Check(health_pb2.HealthCheckRequest())).status == STATUS.NOT_SERVING
+            ended = await failure(collect(watch))
+            assert (ended.code, ended.message) == ("UNAVAILABLE", "The server is stopping.")
+            assert (await failure(LLMServiceStub(channel).Chat(ask(), timeout=SECONDS))).code == "UNAVAILABLE"
+        assert await running.end() == 0
+
+
+async def test_a_caller_that_reads_nothing_holds_up_no_stop(simulator: Simulator, tmp_path: Path) -> None:
+    simulator.script(Script(tokens=200_000))
+    async with serve(tmp_path, simulator.url, drain=0.5) as running, _streaming(running) as (stream, _):
+        (received,) = simulator.received
+        running.process.terminate()
+        began = monotonic()
+        assert await running.end() == 0
+        assert monotonic() - began < 5
+        assert (await wait_closed(received)).outcome == "closed by client"
+        stream.cancel()
+
+
 async def test_without_calls_it_stops_at_once(simulator: Simulator, tmp_path: Path) -> None:
     async with serve(tmp_path, simulator.url) as running:
         began = monotonic()

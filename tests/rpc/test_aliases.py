@@ -177,6 +177,8 @@ async def test_models_tell_their_aliases(gateway: Gateway) -> None:
         ([""], "fallback_models[0]", "INVALID_REQUEST"),
         (["openai/gpt-4o", "elsewhere/"], "fallback_models[1]", "MODEL_NOT_FOUND"),
         (["openai/x"] * 9, "fallback_models", "INVALID_REQUEST"),
+        (["openai/x", "openai/a\nb"], "fallback_models[1]", "INVALID_REQUEST"),
+        (["m" * 257], "fallback_models[0]", "INVALID_REQUEST"),
     ],
 )
 async def test_bad_fallbacks_are_refused_by_place(

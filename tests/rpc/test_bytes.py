@@ -118,7 +118,6 @@ async def test_the_limit_is_exact(open_gateway: Opener) -> None:
         assert len(gateway.simulator.received) == 1
 
 
-# aiohttp's advice against large bodies in one piece: the body is in memory anyway.
 async def test_a_request_of_many_mib_reaches_the_provider(gateway: Gateway) -> None:
     picture = pb.Media(data=b"x" * 9 * MIB, media_type="image/png")
     await gateway.stub.Chat(ask(user("", pb.ContentPart(image=picture))), timeout=SECONDS)

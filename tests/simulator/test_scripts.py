@@ -105,6 +105,7 @@ async def test_admin_endpoints(simulator: Simulator) -> None:
     assert reports[0]["body"] == chat()
     assert reports[0]["headers"]["authorization"] == "Bearer sk-test"
     assert reports[2]["outcome"] == "completed"
+    assert reports[2]["peer"].startswith("127.0.0.1:")
     await admin(simulator, "DELETE", "requests")
     assert simulator.received == []
     assert (await request(simulator, chat(max_tokens=2))).json["usage"] != {}

@@ -14,6 +14,7 @@ from support.ask import ask
 
 from tokenwire.v1.llm_service_pb2_grpc import LLMServiceStub
 from tokenwire_server import app
+from tokenwire_server.providers.http import HttpClient
 from tokenwire_server.rpc.server import Server
 from tokenwire_server.settings import Settings
 from tokenwire_server.simulator import Simulator
@@ -73,6 +74,7 @@ class Gateway:
     stub: "LLMServiceAsyncStub"
     lines: Lines
     metrics: Metrics
+    http: HttpClient
 
     def outcomes(self) -> Counter[tuple[str, str, str]]:
         """How often each (rpc, code, reason) was counted."""
@@ -120,17 +122,18 @@ def settings_for(
 @asynccontextmanager
 async def gateway_for(simulator: Simulator, settings: Settings) -> AsyncIterator[Gateway]:
     """A gateway with these settings; its log goes to `lines` only."""
-    lines, metrics = Lines(), Metrics()
+    lines, metrics, http = Lines(), Metrics(), HttpClient()
     structlog.configure(processors=[lines])
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(app, "Metrics", lambda: metrics)
+            patch.setattr(app, "HttpClient", lambda: http)
             async with (
                 app.serving(settings) as (server, addresses),
                 aio.insecure_channel(addresses[0], options=CHANNEL) as channel,
             ):
                 await asyncio.wait_for(channel.channel_ready(), SECONDS)
                 stub = LLMServiceStub(channel)
-                yield Gateway(simulator, server, addresses[0], channel, stub, lines, metrics)
+                yield Gateway(simulator, server, addresses[0], channel, stub, lines, metrics, http)
     finally:
         structlog.reset_defaults()

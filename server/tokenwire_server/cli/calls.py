@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
+from google.protobuf.descriptor import EnumDescriptor
 
 from tokenwire.v1 import chat_pb2 as pb
 from tokenwire.v1 import common_pb2, embed_pb2, health_pb2, models_pb2, tokens_pb2
@@ -66,7 +67,7 @@ def chat(
     warn_of(response.warnings)
     reasons = {choice.finish_reason for choice in response.choices} - {pb.FINISH_REASON_STOP}
     for reason in sorted(reasons):
-        note(f"the answer ended with {pb.FinishReason.Name(reason)}")
+        note(f"the answer ended with {_name(pb.FinishReason.DESCRIPTOR, reason)}")
 
 
 async def _shown(
@@ -178,7 +179,7 @@ async def _all_models(server: "Caller", provider: str) -> models_pb2.ListModelsR
 
 def _row(model: models_pb2.Model) -> tuple[str, ...]:
     prices = model.prices
-    abilities = (models_pb2.ModelCapability.Name(ability) for ability in model.capabilities)
+    abilities = (_name(models_pb2.ModelCapability.DESCRIPTOR, ability) for ability in model.capabilities)
     return (
         model.name,
         str(model.context_window or ""),
@@ -208,6 +209,12 @@ def health(
         typer.echo(status)
         serves = status == "SERVING"
     raise typer.Exit(0 if serves else FAILED)
+
+
+def _name(names: EnumDescriptor, number: int) -> str:
+    """Of a value that the server may be the first to know."""
+    found = names.values_by_number.get(number)
+    return found.name if found else str(number)
 
 
 def _call(

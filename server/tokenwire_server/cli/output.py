@@ -3,6 +3,7 @@
 Colours obey NO_COLOR; what is piped is plain.
 """
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -24,17 +25,18 @@ INTERRUPTED: Final = 130
 """Exit code: Ctrl-C."""
 
 
+_CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
 def write(text: str) -> None:
     """Shows part of an answer at once. A terminal gets no control characters: a model must not steer it."""
-    if sys.stdout.isatty():
-        text = "".join(c for c in text if c.isprintable() or c in "\n\t")
-    sys.stdout.write(text)
+    sys.stdout.write(_harmless(text) if sys.stdout.isatty() else text)
     sys.stdout.flush()
 
 
 def write_json(message: Message) -> None:
     """Shows a whole message."""
-    typer.echo(MessageToJson(message, ensure_ascii=False))
+    write(f"{MessageToJson(message, ensure_ascii=False)}\n")
 
 
 def write_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
@@ -47,7 +49,7 @@ def write_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
 
     table = Table(*head, box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(_harmless(cell)) for cell in row))
     Console().print(table)
 
 
@@ -70,10 +72,15 @@ def warn_of(warnings: Iterable[common_pb2.CallWarning]) -> None:
 
 def note(text: str) -> None:
     """Says something beside the answer."""
-    Console(stderr=True, soft_wrap=True).print(Text(text))
+    Console(stderr=True, soft_wrap=True).print(Text(_harmless(text)))
 
 
 def fail(text: str, code: int) -> NoReturn:
     """Ends the command with an error."""
-    Console(stderr=True, soft_wrap=True).print(Text("error: ", "bold red") + Text(text))
+    Console(stderr=True, soft_wrap=True).print(Text("error: ", "bold red") + Text(_harmless(text)))
     raise typer.Exit(code)
+
+
+def _harmless(text: str) -> str:
+    """Without control characters, but for line breaks and tabs."""
+    return _CONTROL.sub("", text)

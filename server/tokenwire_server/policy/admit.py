@@ -87,14 +87,13 @@ class Admit:
 
     async def _wait(self, call: Call) -> None:
         """Gives back with a place."""
-        estimate = (self._queued + 1) * self._mean_seconds / self._max_in_flight
         if self._queued >= self._max_queued:
             raise GatewayError(
                 reason=Reason.OVERLOADED,
                 text="The gateway has as many calls as it takes.",
-                retry_after=max(_SOON, estimate),
+                retry_after=max(_SOON, self._estimate(self._queued)),
             )
-        if estimate > call.remaining():
+        if self._estimate(self._ahead(call.caller)) > call.remaining():
             raise GatewayError(
                 reason=Reason.DEADLINE_TOO_SHORT, text="The call would wait longer than its deadline."
             )
@@ -104,12 +103,21 @@ class Admit:
         finally:
             call.queued_seconds += now() - began
 
+    def _estimate(self, ahead: int) -> float:
+        """Seconds until a call gets a place that has so many others ahead of it."""
+        return (ahead + 1) * self._mean_seconds / self._max_in_flight
+
+    def _ahead(self, caller: str) -> int:
+        """How many calls have their turn before the caller's next one, at most."""
+        turns = len(self._turns.get(caller, ())) + 1
+        return sum(min(len(others), turns) for others in self._turns.values())
+
     async def _turn(self, call: Call) -> None:
         turn = asyncio.get_running_loop().create_future()
         self._turns.setdefault(call.caller, deque()).append(turn)
         self._queued += 1
         try:
-            async with asyncio.timeout(None if call.deadline == UNBOUNDED else call.remaining()):
+            async with asyncio.timeout_at(None if call.deadline == UNBOUNDED else call.deadline):
                 await turn
         except BaseException as error:
             if turn.done() and not turn.cancelled():

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from enum import Enum, auto
 from random import uniform
-from typing import Final
+from typing import Final, NoReturn
 
 from google.rpc.code_pb2 import INVALID_ARGUMENT
 
@@ -18,7 +18,7 @@ from tokenwire.v1 import chat_pb2 as pb
 from tokenwire.v1 import embed_pb2
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
 from tokenwire_server.backend import Backend
-from tokenwire_server.call import Call
+from tokenwire_server.call import Call, now
 from tokenwire_server.errors import TABLE, GatewayError
 
 CALLS: Final = 3
@@ -81,7 +81,7 @@ THEN: Final[Mapping["Reason.ValueType", Then]] = {
 
 class Attempts:
     """A Backend that makes up to `max_calls` calls of the next one, and waits `max_wait` seconds in all.
-    `call.target` is the one that answered."""
+    `call.target` is the one that answered, or whose failure is told; `call.fallbacks` are those left."""
 
     def __init__(self, following: Backend, max_calls: int = CALLS, max_wait: float = WAITING) -> None:
         self._next = following
@@ -164,7 +164,7 @@ class RetryBudget:
 class _Tries:
     """The budget of one call."""
 
-    __slots__ = ("_again", "_budgets", "_call", "_failure", "_others", "_unsupported", "_waiting")
+    __slots__ = ("_again", "_asked", "_budgets", "_call", "_failure", "_target", "_unsupported", "_waiting")
 
     def __init__(
         self, call: Call, budgets: Mapping[str, RetryBudget], max_calls: int, max_wait: float
@@ -173,32 +173,56 @@ class _Tries:
         self._budgets = budgets
         call.spare_calls = max_calls - 1
         self._again = 0
+        self._asked = 0
         self._waiting = max_wait
-        self._others = list(call.fallbacks)
         self._unsupported = call.unsupported.kept()
         self._failure: GatewayError | None = None
+        self._target = call.target
         budgets[call.target.provider].called()
 
     async def after(self, error: GatewayError) -> None:
         """Gives back when the call is to be made again, to `call.target`; else raises what ends it."""
-        if self._failure and TABLE[error.reason].code == INVALID_ARGUMENT:
-            raise self._failure  # the caller asked the first target, and wrote nothing wrong for it
-        self._failure = error
+        call = self._call
+        if self._failure and call.target != self._target and TABLE[error.reason].code == INVALID_ARGUMENT:
+            # The caller asked the target before, and wrote nothing wrong for it.
+            call.target, error = self._target, self._failure
+            self._end(error)
+        self._failure, self._target = error, call.target
+        if len(call.attempts) == self._asked:
+            call.spare_calls += 1  # refused here: nobody was asked
+        self._asked = len(call.attempts)
         wait = self._wait_for_same(error)
         if wait is not None:
-            self._again += 1
-            self._waiting -= wait
-            self._call.queued_seconds += wait
-            await asyncio.sleep(wait)
-        elif self._others and self._call.spare_calls and THEN[error.reason] is not Then.END:
-            self._call.target = self._others.pop(0)
+            await self._sleep(wait)
+        elif call.fallbacks and call.spare_calls and THEN[error.reason] is not Then.END:
+            call.target = call.fallbacks.pop(0)
         else:
-            error.spent = bool(self._call.attempts)
-            raise self._hopeless(error) or error
-        self._call.spare_calls -= 1
-        self._call.output_pieces = 0
-        self._call.unsupported = self._unsupported.kept()
-        self._budgets[self._call.target.provider].called()
+            self._end(error)
+        call.spare_calls -= 1
+        self._forget()
+        self._budgets[call.target.provider].called()
+
+    async def _sleep(self, seconds: float) -> None:
+        self._again += 1
+        self._waiting -= seconds
+        began = now()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._call.queued_seconds += now() - began
+
+    def _forget(self) -> None:
+        """What the failed attempt left in the call."""
+        call = self._call
+        if call.usage:
+            call.lost.append(call.usage)
+            call.usage = None
+        call.output_pieces, call.upstream_request_id = 0, ""
+        call.unsupported = self._unsupported.kept()
+
+    def _end(self, error: GatewayError) -> NoReturn:
+        error.spent = bool(self._call.attempts)
+        raise self._hopeless(error) or error
 
     def _hopeless(self, error: GatewayError) -> GatewayError | None:
         """What a refusal before any attempt means when the caller cannot wait as long as it says."""
@@ -211,11 +235,12 @@ class _Tries:
 
     def _wait_for_same(self, error: GatewayError) -> float | None:
         """Seconds until the same target is tried again; None = it is not."""
-        if THEN[error.reason] is not Then.AGAIN or error.spent or self._call.spare_calls <= len(self._others):
+        call = self._call
+        if THEN[error.reason] is not Then.AGAIN or error.spent or call.spare_calls <= len(call.fallbacks):
             return None
         wait = uniform(0, _BACKOFF * 2**self._again)  # noqa: S311 (spreads load)
         if error.retry_after is not None:
             wait += error.retry_after
-        if wait > self._waiting or wait >= self._call.remaining():
+        if wait > self._waiting or wait >= call.remaining():
             return None
-        return wait if self._budgets[self._call.target.provider].take() else None
+        return wait if self._budgets[call.target.provider].take() else None

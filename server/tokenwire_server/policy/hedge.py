@@ -14,7 +14,7 @@ from typing import Final
 from tokenwire.v1 import chat_pb2 as pb
 from tokenwire.v1 import embed_pb2
 from tokenwire_server.backend import Backend
-from tokenwire_server.call import Call
+from tokenwire_server.call import Call, now
 
 Batch = Sequence[pb.ChatStreamResponse]
 
@@ -42,22 +42,29 @@ class Hedge:
             async with self._next.stream(request, call) as events:
                 yield events
             return
-        runners = [_Runner(self._next, request, call)]
+        began = now()
+        winner = _Runner(self._next, request, call)
+        runners = [winner]
         try:
-            if not await runners[0].begins(call.hedge_after):
+            if not await winner.begins(call.hedge_after):
                 call.spare_calls -= 1
-                spare = replace(call, target=call.fallbacks[0] if call.fallbacks else call.target)
+                target = call.fallbacks.pop(0) if call.fallbacks else call.target
+                waited = call.upstream_seconds + now() - began
+                spare = replace(call, target=target, upstream_seconds=waited)
                 runners.append(_Runner(self._next, request, spare))
             winner = await _first(runners)
+            losers = [runner for runner in runners if runner is not winner]
+            await _close(losers)
             for runner in runners:
-                if runner is not winner:
-                    await runner.close()
-                runner.settle(call)
+                runner.tell_attempts(call)
+            for loser in losers:
+                loser.tell_lost(call)
             yield winner.events(call)
         finally:
+            await _close(runners)
             for runner in runners:
-                await runner.close()
-                runner.settle(call)
+                runner.tell_attempts(call)
+            winner.tell(call)
 
 
 async def _first(runners: Sequence["_Runner"]) -> "_Runner":
@@ -77,6 +84,15 @@ async def _first(runners: Sequence["_Runner"]) -> "_Runner":
             task.cancel()
 
 
+async def _close(runners: Sequence["_Runner"]) -> None:
+    """Ends them; their connections are closed when this gives back."""
+    tasks = [runner.task for runner in runners]
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
+
+
 class _Runner:
     """A stream in a task of its own: who opens a stream leaves it, in the same task."""
 
@@ -87,7 +103,7 @@ class _Runner:
         self.failure: Exception | None = None
         self._call = replace(call, attempts=[], unsupported=call.unsupported.kept())
         self._batches: asyncio.Queue[Batch | None] = asyncio.Queue(1)
-        self._task = asyncio.create_task(self._run(backend, request))
+        self.task: Final = asyncio.create_task(self._run(backend, request))
 
     async def begins(self, within: float) -> bool:
         """Whether it has within so many seconds."""
@@ -100,29 +116,26 @@ class _Runner:
     async def events(self, call: Call) -> AsyncIterator[Batch]:
         """Its events; what it learns goes into `call`."""
         while (batch := await self._batches.get()) is not None:
-            self._tell(call)
+            self.tell(call)
             yield batch
-        self._tell(call)
+        self.tell(call)
         if self.failure:
             raise self.failure
 
-    def settle(self, call: Call) -> None:
-        """Tells of its attempts, and of tokens that it was paid for and nobody got."""
+    def tell_attempts(self, call: Call) -> None:
+        """Each once."""
         call.attempts += self._call.attempts
         self._call.attempts.clear()
-        if self._call.usage and self._call.usage is not call.usage:
+
+    def tell_lost(self, call: Call) -> None:
+        """What was paid for content that nobody got."""
+        if self._call.usage:
             call.lost.append(self._call.usage)
-            self._call.usage = None
 
-    async def close(self) -> None:
-        """Ends it; its connection is closed when this gives back."""
-        self._task.cancel()
-        await asyncio.wait([self._task])
-
-    def _tell(self, call: Call) -> None:
+    def tell(self, call: Call) -> None:
+        """All that it has learned, as of the one that answers."""
+        self.tell_attempts(call)
         own = self._call
-        call.attempts += own.attempts
-        own.attempts.clear()
         call.target, call.unsupported, call.usage = own.target, own.unsupported, own.usage
         call.first_content, call.output_pieces = own.first_content, own.output_pieces
         call.upstream_seconds, call.upstream_request_id = own.upstream_seconds, own.upstream_request_id

@@ -114,12 +114,14 @@ class Aliases:
         return tuple(dict.fromkeys([*self._named(model), *self._fallbacks(fallback_models)]))
 
     def same_model(self, model: str, fallback_models: Sequence[str]) -> tuple[Target, ...]:
-        """Those that have the model of the first one: vectors of different models must never mix."""
-        first, *others = self.targets(model, fallback_models)
+        """Those that have the model of the first one as written, whatever the weights: vectors of different
+        models must never mix, nor those of one call with the next one's."""
+        found = self.targets(model, fallback_models)
+        written, _ = self._aliases.get(model, (found, ()))
         for index, name in enumerate(fallback_models):
-            if any(target.model != first.model for target in self._named(name)):
+            if any(target.model != written[0].model for target in self._named(name)):
                 raise invalid(f"fallback_models[{index}]", "It is another model, with other vectors.")
-        return (first, *(target for target in others if target.model == first.model))
+        return tuple(target for target in found if target.model == written[0].model)
 
     def _fallbacks(self, models: Sequence[str]) -> Iterator[Target]:
         for index, name in enumerate(models):

@@ -1,7 +1,7 @@
 """Sends each call to the provider that its target names, with the key that has least to do.
 
-A key that fails for a model is left alone by its breaker, and one that is over its limit comes last until the
-provider takes calls again.
+A key that fails for a model is left alone by its breaker. One that is over its limit comes last until the
+provider takes calls again, one that has just failed for a moment, and one that is refused until it is taken.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -12,15 +12,20 @@ from tokenwire.v1 import chat_pb2 as pb
 from tokenwire.v1 import embed_pb2, tokens_pb2
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
 from tokenwire_server.backend import Backend, Provider
-from tokenwire_server.call import Call, now
+from tokenwire_server.call import UNBOUNDED, Call, now
 from tokenwire_server.errors import GatewayError
 from tokenwire_server.evidence import EVIDENCE, Evidence
 from tokenwire_server.policy.breaker import Breaker, Permit
+
+Batch = Sequence[pb.ChatStreamResponse]
 
 _MODELS: Final = 1024
 """Whose breakers one key remembers: callers must not be able to fill the memory with names."""
 _LONGEST_LIMIT: Final = 60.0
 """Seconds for which a provider's Retry-After is believed; then one call asks again."""
+
+_MOMENT: Final = 1.0
+"""Seconds for which a key that failed comes last: an attempt that is made again goes to another one."""
 
 
 class _Lane:
@@ -47,11 +52,16 @@ class _Lane:
 class _Standing:
     """How a model of a lane does."""
 
-    __slots__ = ("breaker", "limited_until")
+    __slots__ = ("breaker", "last_until", "limited_until")
 
     def __init__(self) -> None:
         self.breaker = Breaker()
         self.limited_until = 0.0
+        self.last_until = 0.0
+
+    def comes_last(self) -> bool:
+        """Whether other keys are asked first."""
+        return max(self.limited_until, self.last_until) > now()
 
     def permit(self, call: Call) -> Permit:
         """A limit is a reason to ask elsewhere, and no reason not to ask, unless it outlasts the call."""
@@ -59,10 +69,10 @@ class _Standing:
             return Permit.REFUSED
         return self.breaker.permit()
 
-    def refusal(self) -> GatewayError:
+    def refusal(self, call: Call) -> GatewayError:
         """Why there is no permit."""
         limited = self.limited_until - now()
-        if limited > 0:
+        if limited > call.remaining():
             return GatewayError(
                 reason=Reason.PROVIDER_RATE_LIMITED,
                 text="The provider takes no calls for now, as it said.",
@@ -74,12 +84,20 @@ class _Standing:
             retry_after=self.breaker.opens_in,
         )
 
+    def answered(self, permit: Permit) -> None:
+        self.last_until = 0.0
+        self.breaker.succeeded(permit)
+
     def judge(self, permit: Permit, error: GatewayError) -> None:
         match EVIDENCE[error.reason]:
-            case Evidence.FAILS | Evidence.REFUSES_KEY:
+            case Evidence.FAILS:
+                self.last_until = now() + _MOMENT
+                self.breaker.failed(permit)
+            case Evidence.REFUSES_KEY:
+                self.last_until = UNBOUNDED
                 self.breaker.failed(permit)
             case Evidence.ANSWERS:
-                self.breaker.succeeded(permit)
+                self.answered(permit)
             case Evidence.NOTHING:
                 self.breaker.released(permit)
         if error.reason == Reason.PROVIDER_RATE_LIMITED and error.retry_after:
@@ -102,9 +120,10 @@ class Route:
         self, request: pb.ChatRequest, call: Call
     ) -> AsyncIterator[AsyncIterator[Sequence[pb.ChatStreamResponse]]]:
         """The provider's events."""
-        with self._visit(call) as provider:
+        visit = self._visit(call)
+        with visit as provider:
             async with provider.stream(request, call) as events:
-                yield events
+                yield visit.judged(events)
 
     async def embed(self, request: embed_pb2.EmbedRequest, call: Call) -> embed_pb2.EmbedResponse:
         """The provider's vectors."""
@@ -144,21 +163,33 @@ class _Visit:
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         self._lane.in_flight -= 1
         if error is None:
-            self._standing.breaker.succeeded(self._permit)
+            self._standing.answered(self._permit)
         elif isinstance(error, GatewayError):
             self._standing.judge(self._permit, error)
         else:
             self._standing.breaker.released(self._permit)
+
+    def judged(self, events: AsyncIterator[Batch]) -> AsyncIterator[Batch]:
+        """The events. That of a probe has shown what it is for when they begin: until it has, nobody else may
+        call, and a stream may take minutes."""
+        return events if self._permit is Permit.CALL else self._probed(events)
+
+    async def _probed(self, events: AsyncIterator[Batch]) -> AsyncIterator[Batch]:
+        async for batch in events:
+            if self._permit is Permit.PROBE:
+                self._standing.breaker.succeeded(Permit.PROBE)
+                self._permit = Permit.CALL
+            yield batch
 
 
 def _chosen(lanes: Sequence[_Lane], call: Call) -> tuple[_Lane, _Standing, Permit]:
     """The lane with least in flight that takes the model; else raises what the soonest one says."""
     standings = [(lane, lane.standing(call.target.model)) for lane in lanes]
     if len(standings) > 1:
-        standings.sort(key=lambda pair: (pair[1].limited_until > now(), pair[0].in_flight))
+        standings.sort(key=lambda pair: (pair[1].comes_last(), pair[0].in_flight))
     for lane, standing in standings:
         permit = standing.permit(call)
         if permit is not Permit.REFUSED:
             return lane, standing, permit
-    refusals = [standing.refusal() for _, standing in standings]
+    refusals = [standing.refusal(call) for _, standing in standings]
     raise min(refusals, key=lambda refusal: refusal.retry_after or 0.0)

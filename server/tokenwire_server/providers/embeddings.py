@@ -27,6 +27,7 @@ from tokenwire_server.providers.embed_limits import (
 )
 from tokenwire_server.providers.exchange import Exchanger, decoding
 from tokenwire_server.providers.jsontext import JsonObject, from_struct, loads
+from tokenwire_server.providers.patience import patience_for
 from tokenwire_server.settings import Provider
 
 _SIDE_BY_SIDE: Final = 4
@@ -59,11 +60,10 @@ class Embedder:
         self, name: str, settings: Provider, form: EmbedFormat, catalog: Catalog, exchanger: Exchanger
     ) -> None:
         self._name = name
-        self._kind = settings.kind
+        self._settings = settings
         self._form = form
         self._catalog = catalog
         self._exchanger = exchanger
-        self._max_response_bytes = settings.max_response_bytes
 
     async def embed(self, request: pb.EmbedRequest, call: Call) -> pb.EmbedResponse:
         """One vector for each input, in order. A batch that fails ends the others, and the call with them.
@@ -95,16 +95,17 @@ class Embedder:
         return _joined([parts[batch] for batch in places])
 
     def _limits(self, model: str) -> Limits:
-        found = limits_of(self._catalog, self._kind, model, self._form.limits)
-        room = max(1, self._max_response_bytes // _VECTOR_BYTES)
+        found = limits_of(self._catalog, self._settings.kind, model, self._form.limits)
+        room = max(1, self._settings.max_response_bytes // _VECTOR_BYTES)
         return replace(found, max_inputs=min(found.max_inputs, room))
 
     async def _batch(self, request: pb.EmbedRequest, batch: range, call: Call) -> pb.EmbedResponse:
         inputs = request.input[batch.start : batch.stop]
+        patience = patience_for(self._settings, call.target.model, reasons=False).whole()
         body = _body(request, inputs, call.target.model, self._name, self._form)
         try:
-            async with self._exchanger.exchange(self.path, body, call) as exchange:
-                raw = await exchange.reply.body(self._max_response_bytes)
+            async with self._exchanger.exchange(self.path, body, call, patience) as exchange:
+                raw = await exchange.reply.body(self._settings.max_response_bytes)
                 with decoding():
                     response = _decode(loads(raw), len(inputs), request)
         except GatewayError as error:

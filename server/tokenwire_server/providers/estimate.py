@@ -1,4 +1,4 @@
-"""Token counts for replies that came without: from the length of the texts, marked ESTIMATED."""
+"""Token counts for replies that came without, or came in part, marked ESTIMATED."""
 
 from typing import Final
 
@@ -10,17 +10,28 @@ BYTES_PER_TOKEN: Final = 4
 
 
 def estimate(request: pb.ChatRequest, response: pb.ChatResponse) -> None:
-    """Fills `usage` where the provider did not."""
-    if response.HasField("usage"):
-        return
+    """Fills `usage` where the provider did not, from the length of the texts."""
+    if not response.HasField("usage"):
+        _fill(response.usage, request, _tokens(sum(_size(choice.message) for choice in response.choices)))
+
+
+def estimate_partial(request: pb.ChatRequest, response: pb.ChatResponse, pieces: int) -> None:
+    """The same for an answer that broke off after so many pieces of content."""
+    if not response.HasField("usage"):
+        _fill(response.usage, request, pieces)
+
+
+def _fill(usage: common_pb2.Usage, request: pb.ChatRequest, output_tokens: int) -> None:
     given = sum(message.ByteSize() for message in request.messages)
     given += sum(tool.ByteSize() for tool in request.tools)
-    made = sum(_size(choice.message) for choice in response.choices)
-    usage = response.usage
-    usage.input_tokens = -(-given // BYTES_PER_TOKEN)
-    usage.output_tokens = -(-made // BYTES_PER_TOKEN)
+    usage.input_tokens = _tokens(given)
+    usage.output_tokens = output_tokens
     usage.total_tokens = usage.input_tokens + usage.output_tokens
     usage.source = common_pb2.TOKEN_SOURCE_ESTIMATED
+
+
+def _tokens(size: int) -> int:
+    return -(-size // BYTES_PER_TOKEN)
 
 
 def _size(message: pb.ChatMessage) -> int:

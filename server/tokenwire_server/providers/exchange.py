@@ -126,6 +126,9 @@ class Exchanger:
         except asyncio.CancelledError:
             exchange.settle(Reason.CANCELLED)
             raise
+        except Exception:
+            exchange.settle(Reason.INTERNAL)
+            raise
 
     async def get(self, path: str, cap: int, seconds: float) -> bytes:
         """The body of a GET with the gateway's key, which is no attempt of any call.

@@ -1,60 +1,51 @@
-"""One HTTP exchange: send a request, get status, headers and whole network reads.
-
-A narrow seam: whatever else can do this much may stand in for aiohttp.
-"""
+"""One HTTP exchange: send a request, get status, headers and whole network reads."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from io import BytesIO
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 from typing import Final
-
-import aiohttp
 
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
 from tokenwire_server.errors import GatewayError
+from tokenwire_server.providers.http1.connection import Connection
+from tokenwire_server.providers.http1.pool import Pool
+from tokenwire_server.providers.http1.request import Origin, head, target
+from tokenwire_server.providers.http1.unpack import PACKED, Unpacker
 
 _DRAIN_SECONDS: Final = 1.0
-_KEEPALIVE_SECONDS: Final = 75.0
-_ONE_WRITE: Final = 1024 * 1024
-"""Bytes of a body that are written at once; larger ones in pieces, so that others have their turn."""
-_READ_BUFFER: Final = 64 * 1024
 
 
 class Reply:
     """A provider's reply: its head, and its body as it comes."""
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self._response = response
-        self.status: Final = response.status
-        self.headers: Final[Mapping[str, str]] = response.headers
+    def __init__(self, connection: Connection) -> None:
+        self.status: Final = connection.status
+        self.headers: Final[Mapping[str, str]] = connection.headers
+        """Names are in lower case."""
         self.complete = False
         """Set when the message is known to be over although the body has not ended yet."""
+        packed = self.headers.get("content-encoding", "").lower() in PACKED
+        self._read = Unpacker(connection.read).read if packed else connection.read
 
     async def read(self, patience: float | None = None) -> bytes | None:
         """All that has arrived, waiting for some; b"" at the end, None after `patience` seconds of nothing.
 
         Raises STREAM_TRUNCATED when the connection is lost.
         """
-        content = self._response.content
+        if patience is None:
+            return await self._read()
         try:
-            if patience is None:
-                return await content.readany()
             async with asyncio.timeout(patience):
-                return await content.readany()
+                return await self._read()
         except TimeoutError:
             return None
-        except aiohttp.ClientError as error:
-            raise GatewayError(
-                reason=Reason.STREAM_TRUNCATED,
-                text="The connection to the provider was lost within its answer.",
-            ) from error
 
     async def body(self, cap: int) -> bytes:
         """The whole body; RESPONSE_TOO_LARGE above `cap` bytes."""
         body = bytearray()
-        while read := await self.read():
+        while read := await self._read():
             body += read
             if len(body) > cap:
                 raise GatewayError(
@@ -78,13 +69,7 @@ class HttpClient:
     """
 
     def __init__(self) -> None:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            read_bufsize=_READ_BUFFER,
-            skip_auto_headers=("accept", "accept-encoding", "user-agent"),
-            trust_env=False,
-        )
+        self.pool: Final = Pool()
         self._drains: set[asyncio.Task[None]] = set()
 
     def post(
@@ -93,74 +78,75 @@ class HttpClient:
         """Sends the request and gives the reply once its head has arrived.
 
         Leaving the context closes the connection, unless the reply ended or is marked complete: then it
-        goes back to the pool. Raises CONNECT_TIMEOUT, PROVIDER_UNAVAILABLE or PROVIDER_BAD_RESPONSE.
+        goes back to the pool. Nothing is sent twice. Raises CONNECT_TIMEOUT, PROVIDER_UNAVAILABLE or
+        PROVIDER_BAD_RESPONSE.
         """
-        data = body if len(body) <= _ONE_WRITE else BytesIO(body)
-        return self._request("POST", url, headers, data, connect_seconds)
+        to = target(url)
+        request = head("POST", to, {**headers, "content-length": str(len(body))})
+        return _Exchange(self, to.origin, request, body, connect_seconds)
 
     def get(
         self, url: str, headers: Mapping[str, str], connect_seconds: float
     ) -> AbstractAsyncContextManager[Reply]:
         """The same, of a request without a body."""
-        return self._request("GET", url, headers, None, connect_seconds)
+        to = target(url)
+        return _Exchange(self, to.origin, head("GET", to, headers), b"", connect_seconds)
 
-    @asynccontextmanager
-    async def _request(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        data: bytes | BytesIO | None,
-        connect_seconds: float,
-    ) -> AsyncIterator[Reply]:
-        timeout = aiohttp.ClientTimeout(total=None, connect=connect_seconds)
-        try:
-            response = await self._session.request(
-                method, url, data=data, headers=headers, allow_redirects=False, timeout=timeout
-            )
-        except (aiohttp.ClientError, OSError) as error:
-            raise _no_reply(error) from error
-        reply = Reply(response)
-        try:
-            yield reply
-        finally:
-            self._leave(response, reply)
-
-    def _leave(self, response: aiohttp.ClientResponse, reply: Reply) -> None:
-        if response.content.at_eof():
-            response.release()
-        elif reply.complete:
-            # The end of the body is usually one packet behind: worth a moment to keep the connection.
-            task = asyncio.get_running_loop().create_task(_drain(response))
-            self._drains.add(task)
-            task.add_done_callback(self._drains.discard)
-            task.add_done_callback(lambda _: response.close())  # even if it never ran
-        else:
-            response.close()
+    def leave(self, connection: Connection, reply: Reply) -> None:
+        """Gives the connection of a reply back to the pool."""
+        if connection.ended or not reply.complete:
+            self.pool.put(connection)
+            return
+        # The end of the body is usually one packet behind: worth a moment to keep the connection.
+        task = asyncio.get_running_loop().create_task(_drain(connection))
+        self._drains.add(task)
+        task.add_done_callback(self._drains.discard)
+        task.add_done_callback(lambda _: self.pool.put(connection))  # even if it never ran
 
     async def close(self) -> None:
         """Closes all connections."""
         for task in self._drains:
             task.cancel()
         await asyncio.gather(*self._drains, return_exceptions=True)
-        await self._session.close()
+        await self.pool.close()
 
 
-async def _drain(response: aiohttp.ClientResponse) -> None:
-    """Waits a moment for the body's end, with which the connection goes back to the pool."""
-    with contextlib.suppress(TimeoutError, aiohttp.ClientError):
+class _Exchange(AbstractAsyncContextManager[Reply]):
+    """A class, because a generator costs more."""
+
+    def __init__(
+        self, client: HttpClient, origin: Origin, request: bytes, body: bytes, connect_seconds: float
+    ) -> None:
+        self._client = client
+        self._origin = origin
+        self._request = request
+        self._body = body
+        self._connect_seconds = connect_seconds
+        self._connection: Connection
+        self._reply: Reply
+
+    async def __aenter__(self) -> Reply:
+        connection = await self._client.pool.get(self._origin, self._connect_seconds)
+        try:
+            await connection.send(self._request, self._body)
+        except BaseException:
+            self._client.pool.put(connection)
+            raise
+        self._connection = connection
+        self._reply = Reply(connection)
+        return self._reply
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._client.leave(self._connection, self._reply)
+
+
+async def _drain(connection: Connection) -> None:
+    """Waits a moment for the body's end, with which the connection can be used again."""
+    with contextlib.suppress(TimeoutError, GatewayError):
         async with asyncio.timeout(_DRAIN_SECONDS):
-            await response.content.readany()
-
-
-def _no_reply(error: aiohttp.ClientError | OSError) -> GatewayError:
-    """What the failure to get a reply's head means."""
-    match error:
-        case aiohttp.ConnectionTimeoutError():
-            return GatewayError(reason=Reason.CONNECT_TIMEOUT, text="No connection to the provider in time.")
-        case aiohttp.ClientResponseError():
-            return GatewayError(
-                reason=Reason.PROVIDER_BAD_RESPONSE, text="The provider's reply is not HTTP as it should be."
-            )
-        case _:
-            return GatewayError(reason=Reason.PROVIDER_UNAVAILABLE, text="The provider could not be reached.")
+            await connection.read()

@@ -20,7 +20,7 @@ from tokenwire_server.providers.cost import charge
 from tokenwire_server.providers.embed_limits import knowing_too_long
 from tokenwire_server.providers.embeddings import Embedder, EmbedFormat
 from tokenwire_server.providers.ended import warn_if_ended
-from tokenwire_server.providers.estimate import estimate
+from tokenwire_server.providers.estimate import estimate, estimate_partial
 from tokenwire_server.providers.exchange import (
     NOT_THE_PROTOCOL,
     Exchange,
@@ -32,6 +32,7 @@ from tokenwire_server.providers.http import HttpClient
 from tokenwire_server.providers.jsontext import loads
 from tokenwire_server.providers.models import ModelLister
 from tokenwire_server.providers.parameters import omissions
+from tokenwire_server.providers.patience import Patience, patience_for
 from tokenwire_server.providers.sse import SseReader
 from tokenwire_server.providers.tokens import count_chat, count_embed
 from tokenwire_server.providers.trace import trace
@@ -64,6 +65,7 @@ class _Plan(NamedTuple):
     job: Job
     effort: str
     """What the model reasons with, as far as is known before it answers."""
+    patience: Patience
 
 
 class ProviderBackend:
@@ -97,7 +99,8 @@ class ProviderBackend:
         """The whole answer."""
         plan = self._plan(request, call)
         codec = plan.codec
-        async with plan.exchanger.exchange(codec.path, codec.encode(plan.job), call) as exchange:
+        body, patience = codec.encode(plan.job), plan.patience.whole()
+        async with plan.exchanger.exchange(codec.path, body, call, patience) as exchange:
             raw = await exchange.reply.body(self._settings.max_response_bytes)
             response = pb.ChatResponse(provider=self._name)
             try:
@@ -116,12 +119,17 @@ class ProviderBackend:
         """The answer as events."""
         plan = self._plan(request, call)
         body = plan.codec.encode(plan.job) | plan.codec.stream_fields
-        first_token = self._settings.timeouts.first_token
-        async with plan.exchanger.exchange(plan.codec.path, body, call, first_token) as exchange:
+        async with plan.exchanger.exchange(plan.codec.path, body, call, plan.patience) as exchange:
             if not exchange.reply.headers.get("content-type", _EVENT_STREAM).startswith(_EVENT_STREAM):
                 raise bad_response()
-            async with aclosing(self._events(plan, exchange, call)) as events:
-                yield events
+            assembler = Assembler(self._name)
+            try:
+                async with aclosing(self._events(plan, exchange, call, assembler)) as events:
+                    yield events
+            finally:  # what came was paid for, whoever broke it off
+                if assembler.pieces and not exchange.reply.complete:
+                    estimate_partial(request, assembler.response, assembler.pieces)
+                    self._charge(assembler.response, call, assembler.response.service_tier)
 
     async def embed(self, request: embed_pb2.EmbedRequest, call: Call) -> embed_pb2.EmbedResponse:
         """One vector for each input, in order."""
@@ -177,7 +185,10 @@ class ProviderBackend:
             instructions=bool(row and row.instructions),
             reasons=bool(row and (row.efforts or row.sampling == "effort_none")),
         )
-        return _Plan(codec, self._exchangers[endpoint], job, effort or (row and row.default_effort) or "")
+        used = effort or (row and row.default_effort) or ""
+        reasons = bool(row and row.efforts) and used != "none"
+        patience = patience_for(self._settings, call.target.model, reasons=reasons)
+        return _Plan(codec, self._exchangers[endpoint], job, used, patience)
 
     def _defaults_for(self, row: Row | None, effort: str) -> Defaults:
         """A default that the model cannot take is left out in silence."""
@@ -191,18 +202,19 @@ class ProviderBackend:
     def _charge(
         self, response: pb.ChatResponse | embed_pb2.EmbedResponse, call: Call, service_tier: str = ""
     ) -> None:
+        """Prices the usage, which is the call's from here on, whatever becomes of it."""
         if facts := self._facts(call):
             charge(response.usage, facts.prices, service_tier)
+        call.usage = response.usage
 
     def _facts(self, call: Call) -> Facts | None:
         return self._catalog.facts(self._settings.kind, call.target.model)
 
     async def _events(
-        self, plan: _Plan, exchange: Exchange, call: Call
+        self, plan: _Plan, exchange: Exchange, call: Call, assembler: Assembler
     ) -> AsyncGenerator[list[pb.ChatStreamResponse], None]:
         request = plan.job.request
         reply, watch, options = exchange.reply, exchange.watch, request.stream_options
-        assembler = Assembler(self._name)
         decoder = plan.codec.stream_decoder(assembler)
         reader = SseReader(self._settings.max_event_bytes, self._settings.max_response_bytes)
         silence = options.heartbeat_interval.ToTimedelta().total_seconds()
@@ -226,10 +238,10 @@ class ProviderBackend:
                 call.content_came(assembler.pieces)
                 watch.relax()
                 yield events
-                heard = watch.expect(self._settings.timeouts.idle, Reason.STREAM_IDLE_TIMEOUT)
+                heard = watch.expect(plan.patience.idle, Reason.STREAM_IDLE_TIMEOUT)
             elif assembler.pieces > call.output_pieces:  # of a part that is passed on whole
                 call.output_pieces = assembler.pieces
-                watch.expect(self._settings.timeouts.idle, Reason.STREAM_IDLE_TIMEOUT)
+                watch.expect(plan.patience.idle, Reason.STREAM_IDLE_TIMEOUT)
         if not assembler.finished():
             raise GatewayError(
                 reason=Reason.STREAM_TRUNCATED, text="The provider's stream ended before its answer did."

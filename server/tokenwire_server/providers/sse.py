@@ -66,7 +66,7 @@ class SseReader:
 def _joined(block: bytes) -> bytes | None:
     """The data lines of an event, joined; None when it has none."""
     lines = []
-    for line in block.removeprefix(_BYTE_ORDER_MARK).split(b"\n"):
+    for line in block.lstrip(b"\n").removeprefix(_BYTE_ORDER_MARK).split(b"\n"):
         name, _, value = line.partition(b":")
         if name == b"data":
             lines.append(value.removeprefix(b" "))

@@ -1,6 +1,6 @@
 """What the checks of all requests share: collecting what is wrong, and the fields that all of them have."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from google.protobuf.message import Message
@@ -40,10 +40,16 @@ class Check:
         if len(values) > most:
             self.refuse(path, f"There may be at most {most}.")
 
-    def model(self, name: str) -> None:
-        """A model's name, which goes into logs and trailers."""
+    def models(self, model: str, fallback_models: Sequence[str]) -> None:
+        """Names of models, which go into logs and trailers, and are remembered."""
+        self._model("model", model)
+        self.at_most("fallback_models", fallback_models, MAX_FALLBACKS)
+        for index, name in enumerate(fallback_models[:MAX_FALLBACKS]):
+            self._model(f"fallback_models[{index}]", name)
+
+    def _model(self, path: str, name: str) -> None:
         if len(name) > _MAX_MODEL or not name.isprintable():
-            self.refuse("model", f"A model's name is at most {_MAX_MODEL} printable characters.")
+            self.refuse(path, f"A model's name is at most {_MAX_MODEL} printable characters.")
 
     def provider_options(self, options: Struct) -> None:
         """Each an object, without the gateway's own keys."""

@@ -82,6 +82,10 @@ class Health(health_pb2_grpc.HealthServicer):
         self._stopping = True
         self._wake()
 
+    def watched(self) -> bool:
+        """Whether somebody would see a change at once."""
+        return bool(self._watches)
+
     def end_watches(self) -> None:
         """Ends the open watches with UNAVAILABLE, which tells watchers to come back."""
         self._ending = True

@@ -16,9 +16,13 @@ from tokenwire_server.settings import Server as ServerSettings
 
 _SERVICE: Final = llm_service_pb2.DESCRIPTOR.services_by_name["LLMService"].full_name
 _SERVICES: Final = (_SERVICE, HEALTH)
-_MIB: Final = 1024 * 1024
-_MARGIN: Final = 5.0
+_KIB: Final = 1024
+_MIB: Final = 1024 * _KIB
+_MARGIN: Final = 1.0
 """Seconds after our own grace until grpc cuts off what is left: last statuses need a moment to leave."""
+_NOTICE: Final = 1.0
+"""Seconds for those who watch health. grpc cancels calls that cross its stop, without a status that anybody
+retries (docs/decisions/0006-drain.md)."""
 
 OPTIONS: Final = (
     # A second server on the same port is refused instead of sharing it in silence.
@@ -31,10 +35,31 @@ OPTIONS: Final = (
     ("grpc.keepalive_permit_without_calls", 1),
     # A peer that vanished is noticed within 80 s.
     ("grpc.keepalive_time_ms", 60_000),
-    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.ping_timeout_ms", 20_000),  # grpc.keepalive_timeout_ms does nothing in grpcio 1.85
     # A connection that never says anything is closed.
     ("grpc.server_handshake_timeout_ms", 20_000),
+    # Room for a caller's certificate or token. One number, as grpc refuses at random between the two.
+    ("grpc.max_metadata_size", 16 * _KIB),
+    ("grpc.absolute_max_metadata_size", 16 * _KIB),
 )
+
+
+def options(settings: ServerSettings) -> tuple[tuple[str, int], ...]:
+    """The server's channel options. grpc says nothing of a name that it does not know."""
+    found = (
+        *OPTIONS,
+        ("grpc.max_concurrent_streams", settings.max_concurrent_streams),
+        ("grpc.max_allowed_incoming_connections", settings.max_connections),
+    )
+    if not settings.max_connection_age_seconds:
+        return found
+    return (
+        *found,
+        # Varied by a tenth, so that callers who came together do not leave together.
+        ("grpc.max_connection_age_ms", int(settings.max_connection_age_seconds * 1000)),
+        # No call lasts longer, so that none is cut.
+        ("grpc.max_connection_age_grace_ms", int(settings.max_deadline_seconds * 1000)),
+    )
 
 
 class BindError(Exception):
@@ -50,7 +75,7 @@ class Server:
         self._settings = settings
         self._boundary = boundary
         self._health = health
-        self._server = grpc.aio.server(interceptors=(boundary,), options=OPTIONS)
+        self._server = grpc.aio.server(interceptors=(boundary,), options=options(settings))
         llm_service_pb2_grpc.add_LLMServiceServicer_to_server(servicer, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(health, self._server)
         if settings.reflection:
@@ -63,10 +88,20 @@ class Server:
         return addresses
 
     async def stop(self) -> None:
-        """NOT_SERVING at once; calls in flight get `drain_seconds` to end, then they end with SHUTTING_DOWN.
+        """NOT_SERVING at once. Who watches that has a moment to go elsewhere, in which all is served. Calls
+        in flight get the rest of `drain_seconds` to end, then they end with SHUTTING_DOWN.
         Gives back when all handlers have ended, clean-up included."""
         grace = self._settings.drain_seconds
         self._health.stop()
+        notice = min(_NOTICE, grace) if self._health.watched() else 0.0
+        await asyncio.sleep(notice)
+        await self._end(grace - notice)
+
+    async def abort(self) -> None:
+        """Ends what `stop` still waits for, or everything at once. May be called more than once."""
+        await self._end(0)
+
+    async def _end(self, grace: float) -> None:
         stopping = asyncio.ensure_future(self._server.stop(grace + _MARGIN))
         await self._boundary.drain(grace)
         self._health.end_watches()
@@ -79,12 +114,6 @@ class Server:
             raise BindError(listen) from error
         host, colon, _ = listen.rpartition(":")
         return listen if listen.startswith("unix:") else f"{host}{colon}{port}"
-
-    async def abort(self) -> None:
-        """Ends what `stop` still waits for, or everything at once. May be called more than once."""
-        await self._boundary.drain(0)
-        self._health.end_watches()
-        await self._server.stop(_MARGIN)
 
     def in_flight(self) -> int:
         """RPCs of ours that are being handled."""

@@ -1,6 +1,8 @@
 """LLMService: validate, resolve, call the backend, write."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import grpc
@@ -25,8 +27,11 @@ from tokenwire_server.unsupported import Unsupported
 from tokenwire_server.watch import Watch
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Write: TypeAlias = Callable[[pb.ChatStreamResponse], Awaitable[None]]
 
 _HEARTBEAT: Final = pb.ChatStreamResponse(heartbeat=pb.Heartbeat())
+_BEGIN_SECONDS: Final = 0.5
+"""For a first write that is under way: far more than it takes, unless the caller reads nothing at all."""
 
 
 class Answering(NamedTuple):
@@ -64,12 +69,14 @@ class LLMServicer(llm_service_pb2_grpc.LLMServiceServicer):
         call = self._admitted(request)
         call.hedge_after = self._aliases.hedge_after(request.model)
         async with Watch(call.deadline) as reader, self._backend.stream(request, call) as events:
+            write: Write = partial(_begin, context)
             async for batch in events:
                 reader.expect(self._limits.slow_reader_seconds, Reason.SLOW_READER)
                 for event in batch or (_HEARTBEAT,):
                     if event.HasField("completed"):
                         _complete(event.completed.response, call)
-                    await context.write(event)
+                    await write(event)
+                    write = context.write
                 reader.relax()
 
     async def Embed(self, request: embed_pb2.EmbedRequest, context: Context) -> embed_pb2.EmbedResponse:
@@ -128,6 +135,18 @@ def _aim(call: Call, targets: Sequence[Target]) -> None:
     if call.provider_key and any(target.provider != call.target.provider for target in call.fallbacks):
         text = "The caller's own provider key is for one provider, and this may go to several."
         raise invalid("model", text)
+
+
+async def _begin(context: Context, event: pb.ChatStreamResponse) -> None:
+    """The first write of a stream, not cut short by what ends the call: until it has ended, grpc takes the
+    metadata that goes out with it for unsent, sends them again with the status, and loses both."""
+    writing = asyncio.ensure_future(context.write(event))
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.wait((writing,), timeout=_BEGIN_SECONDS)
+        writing.cancel()
+        raise
 
 
 def _complete(response: pb.ChatResponse | embed_pb2.EmbedResponse, call: Call) -> None:

@@ -8,7 +8,7 @@ import orjson
 from google.protobuf.struct_pb2 import Struct
 
 from tokenwire.v1 import chat_pb2 as pb
-from tokenwire_server.rpc.check import MAX_FALLBACKS, Check
+from tokenwire_server.rpc.check import Check
 from tokenwire_server.settings import Server
 from tokenwire_server.unsupported import Unsupported
 
@@ -59,13 +59,12 @@ class _ChatCheck(Check):
         """Whether there is more of the conversation, with calls in it, at the provider."""
 
     def request(self, request: pb.ChatRequest) -> None:
-        self.model(request.model)
+        self.models(request.model, request.fallback_models)
         if not request.messages:
             self.refuse("messages", "There must be at least one message.")
         self.at_most("messages", request.messages, self.limits.max_messages)
         self.at_most("tools", request.tools, self.limits.max_tools)
         self.at_most("metadata", request.metadata, self.limits.max_metadata_pairs)
-        self.at_most("fallback_models", request.fallback_models, MAX_FALLBACKS)
         if self.violations:
             return
         self._continued = bool(request.previous_response_id)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from tokenwire.v1 import embed_pb2 as pb
-from tokenwire_server.rpc.check import MAX_FALLBACKS, Check
+from tokenwire_server.rpc.check import Check
 from tokenwire_server.settings import Server
 from tokenwire_server.unsupported import Unsupported
 
@@ -14,11 +14,10 @@ def validate_embed(request: pb.EmbedRequest, limits: Server, unsupported: Unsupp
     """Raises INVALID_REQUEST with the paths of what is wrong, at most ten of them, or
     UNSUPPORTED_PARAMETER for fields of a newer contract."""
     check = Check(limits)
-    check.model(request.model)
+    check.models(request.model, request.fallback_models)
     if not request.input:
         check.refuse("input", "There must be at least one text.")
     check.at_most("input", request.input, _MAX_INPUTS)
-    check.at_most("fallback_models", request.fallback_models, MAX_FALLBACKS)
     for index, text in enumerate(request.input):
         if not text:
             check.refuse(f"input[{index}]", "The text is empty.")

@@ -28,6 +28,7 @@ class Received:
     headers: Mapping[str, str]  # names in lower case
     raw: bytes
     body: object = None  # the parsed JSON, None if it is none
+    peer: str = ""  # the client's end of the connection, which it may use for more requests
     script: Script = field(default_factory=Script)
     outcome: Outcome = "answering"
     seconds: float | None = None
@@ -63,6 +64,7 @@ class Received:
             "path": self.path,
             "headers": dict(self.headers),
             "body": self.body,
+            "peer": self.peer,
             "raw": self.raw.decode("utf-8", "replace"),
             "status": self.status,
             "sent": self.sent,

@@ -117,7 +117,7 @@ class Simulator:
     async def _record(self, request: web.Request) -> Received:
         raw = await request.read()
         headers = {name.lower(): value for name, value in request.headers.items()}
-        received = Received(request.method, request.path_qs, headers, raw, _parsed(raw))
+        received = Received(request.method, request.path_qs, headers, raw, _parsed(raw), _peer(request))
         self.received.append(received)
         del self.received[:-KEPT]
         self._total += 1
@@ -199,6 +199,12 @@ def _parsed(raw: bytes) -> object:
         return orjson.loads(raw) if raw else None
     except orjson.JSONDecodeError:
         return None
+
+
+def _peer(request: web.Request) -> str:
+    """The client's host and port; "" when it is gone already."""
+    peer = request.get_extra_info("peername")
+    return f"{peer[0]}:{peer[1]}" if peer else ""
 
 
 def _gone(request: web.Request) -> bool:

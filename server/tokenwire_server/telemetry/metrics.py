@@ -27,6 +27,8 @@ class Outcome:
     first_token: float | None
     input_tokens: int
     output_tokens: int
+    asked: bool
+    """Whether a provider was: else nobody knows that there is such a model."""
     cost_nano_usd: int | None = None
     """None = the price is not known."""
     caller: str = ""
@@ -44,7 +46,7 @@ class _Series(NamedTuple):
 
 
 class Metrics:
-    """Counts outcomes. A model gets a label of its own by a call that succeeded, up to 200 models."""
+    """Counts outcomes. A model gets a label of its own by a call that its provider answered, up to 200."""
 
     def __init__(self) -> None:
         self.registry: Final = CollectorRegistry()
@@ -157,7 +159,7 @@ class Metrics:
     def _label(self, outcome: Outcome) -> str:
         if outcome.model in self._models or not outcome.model:
             return outcome.model
-        if outcome.code == "OK" and len(self._models) < _MAX_MODELS:
+        if outcome.code == "OK" and outcome.asked and len(self._models) < _MAX_MODELS:
             self._models.add(outcome.model)
             return outcome.model
         return OTHER

@@ -44,6 +44,7 @@ class Observer:
                 first_token=first_token,
                 input_tokens=input_tokens,
                 output_tokens=output_tokens,
+                asked=bool(call.attempts),
                 cost_nano_usd=cost,
             )
         )

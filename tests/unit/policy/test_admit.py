@@ -153,6 +153,28 @@ async def test_a_call_that_would_wait_too_long_is_refused_at_once(
     await second
 
 
+async def test_what_others_have_in_the_queue_is_not_waited_for(
+    busy: Busy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Callers take turns, so that only one of their calls is ahead of a caller's first one."""
+    admit = Admit(busy, 1, 100)
+    (first,) = await start(admit, calling("a"))
+    later = now() + 10
+    monkeypatch.setattr(module, "now", lambda: later)  # a call takes a second on average from here on
+    busy.end("a")
+    await first
+    names = [f"many{number}" for number in range(20)]
+    many = await start(admit, *(calling(name, caller="many") for name in names))
+    call = Call("few", "Chat", now(), now() + 5, caller="few")
+    (few,) = await start(admit, call)
+    with pytest.raises(GatewayError) as caught:
+        await admit.chat(ask(), Call("late", "Chat", now(), now() + 5, caller="many"))
+    assert caught.value.reason == Reason.DEADLINE_TOO_SHORT
+    busy.end("few", *names)
+    assert (await asyncio.wait_for(few, SECONDS)).id == "few"
+    await asyncio.gather(*many)
+
+
 async def test_streams_hold_their_place_until_they_are_left(busy: Busy) -> None:
     admit = Admit(busy, 1, 0)
     async with admit.stream(ask(), calling("a")) as events:

@@ -67,6 +67,16 @@ def test_vectors_of_different_models_never_mix() -> None:
     assert [violation.field for violation in caught.value.violations] == ["fallback_models[1]"]
 
 
+def test_weights_do_not_mix_vectors_either() -> None:
+    weighed = Alias(("openai/bge-m3", "local/other", "local/bge-m3"), (1, 100, 1))
+    names = Aliases(Resolver({"openai": "", "local": ""}, (), ""), {"vectors": weighed})
+    found = {names.same_model("vectors", ()) for _ in range(200)}
+    assert found <= {
+        targets("openai/bge-m3", "local/bge-m3"),
+        targets("local/bge-m3", "openai/bge-m3"),
+    }
+
+
 def test_an_alias_of_what_is_not_there_is_found_at_start() -> None:
     with pytest.raises(GatewayError):
         Aliases(Resolver({"local": ""}, ("openai",), ""), {"fast": FAST})

@@ -84,6 +84,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         found.append(seconds)
 
     monkeypatch.setattr(asyncio, "sleep", sleep)
+    monkeypatch.setattr(attempts, "now", lambda: sum(found))
     monkeypatch.setattr(attempts, "uniform", lambda low, high: (low + high) / 2)
     return found
 
@@ -206,6 +207,59 @@ async def test_a_fallback_that_cannot_do_it_ends_with_the_first_failure() -> Non
     with pytest.raises(GatewayError) as caught:
         await chat(backend, calling(A, B))
     assert caught.value is first
+
+
+async def test_the_failure_that_is_told_is_told_with_its_target() -> None:
+    first = failure()
+    call = calling(A, B)
+    with pytest.raises(GatewayError) as caught:
+        await chat(Scripted([failure(), first, failure(Reason.INVALID_REQUEST)]), call)
+    assert caught.value is first
+    assert caught.value.spent, "the gateway has made its attempts"
+    assert call.target == A
+
+
+async def test_what_the_same_target_says_of_the_request_is_told() -> None:
+    wrong = failure(Reason.INVALID_REQUEST)
+    with pytest.raises(GatewayError) as caught:
+        await chat(Scripted([failure(), wrong]))
+    assert caught.value is wrong
+
+
+class Refusing(Scripted):
+    """Refuses some targets without asking anybody."""
+
+    async def chat(self, request: pb.ChatRequest, call: Call) -> pb.ChatResponse:
+        if call.target in (A, B):
+            raise failure(Reason.CIRCUIT_OPEN, retry_after=1.0)
+        return await super().chat(request, call)
+
+
+async def test_a_target_that_is_not_asked_costs_nothing_of_the_budget() -> None:
+    backend = Refusing([failure(), failure(), OK])
+    assert await chat(backend, calling(A, B, C)) == OK
+    assert backend.asked == [C, C, C]
+    assert (await Attempts(Refusing([OK]), max_calls=1).chat(ask(), calling(A, B, C))).id == OK
+
+
+async def test_what_a_failed_attempt_left_is_not_the_answers() -> None:
+    class Leaves(Scripted):
+        def _next(self, call: Call) -> str:
+            answer = super()._next(call)
+            assert (call.usage, call.upstream_request_id, call.output_pieces) == (None, "", 0)
+            return answer
+
+        async def chat(self, request: pb.ChatRequest, call: Call) -> pb.ChatResponse:
+            try:
+                return await super().chat(request, call)
+            except GatewayError:
+                call.usage, call.upstream_request_id = common_pb2.Usage(output_tokens=7), "u-1"
+                call.output_pieces = 7
+                raise
+
+    call = calling()
+    assert await chat(Leaves([failure(), OK]), call) == OK
+    assert (call.usage, [usage.output_tokens for usage in call.lost]) == (None, [7])
 
 
 async def test_each_target_begins_with_the_warnings_of_the_request() -> None:

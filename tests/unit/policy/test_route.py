@@ -13,6 +13,7 @@ from tokenwire.v1 import embed_pb2, tokens_pb2
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
 from tokenwire_server.call import UNBOUNDED, Call, Target, now
 from tokenwire_server.errors import GatewayError
+from tokenwire_server.policy import route as module
 from tokenwire_server.policy.route import Route
 from tokenwire_server.secret import Secret
 
@@ -108,11 +109,65 @@ async def test_a_stream_is_in_flight_until_it_is_left(route: Route) -> None:
 
 async def test_a_key_that_fails_is_left_alone(route: Route, keys: list[Key]) -> None:
     keys[0].failure = DOWN
+    await refused(route)
+    assert await chat(route) == "second"
+    keys[1].failure = DOWN
     for _ in range(5):
         await refused(route)
-    assert await chat(route) == "second"
+    keys[1].failure = None
+    asked = keys[0].asked
+    assert [await chat(route) for _ in range(3)] == ["second"] * 3
+    assert keys[0].asked == asked
     assert not route.circuit_open("a")
     assert await chat(route, calling("b")) == "b"
+
+
+async def test_a_key_that_failed_comes_last_for_a_moment(
+    route: Route, keys: list[Key], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys[0].failure = DOWN
+    await refused(route)
+    keys[0].failure = None
+    assert await chat(route) == "second", "an attempt that is made again goes to another key"
+    later = now() + 2
+    monkeypatch.setattr(module, "now", lambda: later)
+    assert await chat(route) == "first"
+
+
+async def test_a_key_that_was_refused_comes_last_until_it_is_taken(
+    route: Route, keys: list[Key], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too seldom for a breaker: with few calls each would meet the key that is no more."""
+    keys[0].failure = GatewayError(reason=Reason.PROVIDER_CREDENTIALS_INVALID, text="Said the test.")
+    await refused(route)
+    later = now() + 86_400
+    monkeypatch.setattr(module, "now", lambda: later)
+    assert await chat(route) == "second"
+    keys[0].failure, keys[1].failure = None, limited(30)
+    await refused(route)
+    assert await chat(route) == "first", "no other takes calls"
+    later += 60
+    assert await chat(route) == "first", "it is taken"
+
+
+async def test_a_stream_that_begins_shows_that_the_provider_is_back(
+    route: Route, keys: list[Key], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may go on for minutes, in which nobody else could call."""
+    for key in keys:
+        key.failure = DOWN
+    for _ in range(10):
+        await refused(route)
+    later = now() + 2
+    for lane in route._lanes["a"]:  # noqa: SLF001 (time has passed)
+        monkeypatch.setattr(lane.standing("m").breaker, "_clock", lambda: later)
+    for key in keys:
+        key.failure = None
+    async with route.stream(ask(), calling()) as first, route.stream(ask(), calling()) as second:
+        assert (await refused(route)).reason == Reason.CIRCUIT_OPEN
+        assert [await anext(first), await anext(second)]
+        assert await chat(route) == "first"
+    assert not route.circuit_open("a")
 
 
 async def test_when_all_keys_fail_nothing_is_asked(route: Route, keys: list[Key]) -> None:

@@ -85,7 +85,7 @@ async def test_extra_headers_and_query_of_a_compatible_server_are_sent_with_each
         await our_stream(backend, ask("Hi"))
     assert len(capture.sent) == 2
     for sent in capture.sent:
-        assert sent.path == "/v1/chat/completions?api-version=2026-01-01&a+b=c%26d/e"
+        assert sent.path == "/v1/chat/completions?api-version=2026-01-01&a+b=c%26d%2Fe"
         assert sent.headers["api-key"] == "azure-key"
         assert sent.headers["http-referer"] == "https://example.com"
         assert sent.headers["user-agent"] == "ours"

@@ -4,99 +4,15 @@ import asyncio
 import contextlib
 import gc
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable
 
 import pytest
+from support.raw_http import CHUNKED, END, FIVE, HEAD, PATIENCE, Connection, breaks, sends, serving
 
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
 from tokenwire_server.errors import GatewayError
 from tokenwire_server.providers import http as module
 from tokenwire_server.providers.http import HttpClient, Reply
-
-PATIENCE = 5.0
-HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
-CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
-FIVE = CHUNKED + b"5\r\nhello\r\n"
-END = b"0\r\n\r\n"
-
-Answer = Callable[["Connection"], Awaitable[None]]
-
-
-@dataclass
-class Connection:
-    """A connection as the server sees it."""
-
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-    requests: int = 0
-    closed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def send(self, data: bytes) -> None:
-        self.writer.write(data)
-        await self.writer.drain()
-
-    async def next_request(self) -> bool:
-        """Reads a request; False when the client closes instead."""
-        try:
-            head = await self.reader.readuntil(b"\r\n\r\n")
-            length = int(head.lower().split(b"content-length:")[1].split()[0])
-            await self.reader.readexactly(length)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            self.closed.set()
-            return False
-        self.requests += 1
-        return True
-
-
-@dataclass
-class Server:
-    """Answers each request by `answer`."""
-
-    answer: Answer
-    url: str = ""
-    connections: list[Connection] = field(default_factory=list)
-
-    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = Connection(reader, writer)
-        self.connections.append(connection)
-        try:
-            while await connection.next_request():
-                await self.answer(connection)
-        finally:
-            writer.close()
-            with contextlib.suppress(ConnectionError):
-                await writer.wait_closed()
-
-
-@asynccontextmanager
-async def serving(answer: Answer) -> AsyncIterator[Server]:
-    server = Server(answer)
-    listener = await asyncio.start_server(server.handle, "127.0.0.1", 0)
-    server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/v1"
-    async with asyncio.timeout(PATIENCE), listener:
-        yield server
-
-
-def sends(*data: bytes) -> Answer:
-    async def answer(connection: Connection) -> None:
-        await connection.send(b"".join(data))
-
-    return answer
-
-
-def breaks(data: bytes, *, reset: bool) -> Answer:
-    """Sends this much and ends the connection."""
-
-    async def answer(connection: Connection) -> None:
-        await connection.send(data)
-        if reset:
-            connection.writer.transport.abort()
-        else:
-            connection.writer.close()
-
-    return answer
 
 
 @pytest.fixture
@@ -175,7 +91,7 @@ async def test_a_redirect_is_a_reply_like_any_other(client: HttpClient) -> None:
     head = b"HTTP/1.1 302 Found\r\nlocation: /elsewhere\r\nset-cookie: a=b\r\ncontent-length: 0\r\n\r\n"
     async with serving(sends(head)) as server:
         async with post(client, server.url) as reply:
-            assert (reply.status, reply.headers["Location"]) == (302, "/elsewhere")
+            assert (reply.status, reply.headers["location"]) == (302, "/elsewhere")
         assert server.connections[0].requests == 1
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -22,20 +22,23 @@ class _Telling(FakeBackend):
 
     begins: Callable[[], None]
 
-    def stream(
+    @asynccontextmanager
+    async def stream(
         self, request: pb.ChatRequest, call: Call
-    ) -> AbstractAsyncContextManager[AsyncIterator[Sequence[pb.ChatStreamResponse]]]:
+    ) -> AsyncIterator[AsyncIterator[Sequence[pb.ChatStreamResponse]]]:
         self.begins()
-        return super().stream(request, call)
+        async with super().stream(request, call) as events:
+            yield events
 
 
 async def _never(_request: pb.ChatRequest, _call: Call) -> pb.ChatResponse:
-    return await asyncio.get_running_loop().create_future()
+    await asyncio.Event().wait()
+    raise AssertionError("nothing sets it")
 
 
 @pytest.mark.parametrize("turns", range(8))
 async def test_a_stream_is_told_however_little_of_it_was_written(turns: int) -> None:
-    """The turn of the event loop decides what is interrupted; grpc sends no status after half a first write."""
+    """The event loop's turn decides what is cut; grpc sends no status after half a first write."""
     drains: list[asyncio.Future[None]] = []
 
     async def drain() -> None:

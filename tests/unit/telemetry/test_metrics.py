@@ -16,6 +16,7 @@ OK = Outcome(
     first_token=None,
     input_tokens=3,
     output_tokens=4,
+    asked=True,
 )
 
 
@@ -74,6 +75,12 @@ def test_the_first_token_is_observed_of_streams_only() -> None:
     name = "tokenwire_first_token_seconds"
     assert _value(metrics, f"{name}_count", provider="openai", model="gpt-4o") == 1
     assert _value(metrics, f"{name}_sum", provider="openai", model="gpt-4o") == 0.25
+
+
+def test_a_model_that_nobody_was_asked_for_gets_no_label() -> None:
+    metrics = Metrics()
+    _count(metrics, replace(OK, rpc="CountTokens", model="made up", asked=False), OK)
+    assert _models(metrics) == {OTHER, "gpt-4o"}
 
 
 def test_in_flight_returns_to_nought() -> None:
