@@ -7,17 +7,19 @@ RUN python3 -m venv /opt/build && python3 -m venv --without-pip /opt/tokenwire
 ARG LOCK=server
 COPY requirements/build.lock requirements/$LOCK.lock requirements/
 RUN /opt/build/bin/pip install --require-hashes --only-binary :all: -r requirements/build.lock \
- && /opt/build/bin/pip --python /opt/tokenwire install --require-hashes --only-binary :all: -r "requirements/$LOCK.lock"
+ && /opt/build/bin/pip --python /opt/tokenwire install --no-compile --require-hashes --only-binary :all: -r "requirements/$LOCK.lock"
 
 COPY pyproject.toml README.md LICENSE ./
 COPY clients/python clients/python
 COPY server server
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
- && /opt/build/bin/pip --python /opt/tokenwire install --no-deps dist/*.whl
+ && /opt/build/bin/pip --python /opt/tokenwire install --no-compile --no-deps dist/*.whl
+# By content, not by time: a copy between stages may round times, and all would be compiled at each start.
+RUN /opt/tokenwire/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/tokenwire/lib
 
 
 FROM python:3.13-slim-bookworm
-# With the bytecode that pip compiled: nothing can be written at run time.
+# With the bytecode, as nothing can be written at run time.
 COPY --from=build /opt/tokenwire /opt/tokenwire
 ENV PATH=/opt/tokenwire/bin:$PATH
 

@@ -23,7 +23,7 @@ BEGIN: Final = "<!-- bench:begin -->"
 END: Final = "<!-- bench:end -->"
 DOCS: Final = ROOT / "docs" / "performance.md"
 HEADS: Final = ("", "bare grpc.aio", "Tokenwire", "of it user + system", "ratio, by pairs", "budget")
-_PACKAGES: Final = ("tokenwire", "grpcio", "protobuf", "aiohttp", "uvloop", "orjson", "openai", "mistralai")
+_PACKAGES: Final = ("tokenwire", "grpcio", "protobuf", "httptools", "uvloop", "orjson", "openai", "mistralai")
 _START_BUDGET: Final = 2.0
 _IDLE_BUDGET: Final = 120
 
@@ -161,7 +161,7 @@ def caption(findings: Findings) -> str:
     """What stands under the table."""
     found = facts()
     state = f"commit {found['commit']}{', changed' if found['changed'] else ''}"
-    versions = f"Python {found['python']}, grpcio {version('grpcio')}, aiohttp {version('aiohttp')}"
+    versions = f"Python {found['python']}, grpcio {version('grpcio')}, httptools {version('httptools')}"
     notes = "".join(f" {note}." for note in (*findings.doubts, *findings.notes))
     head = f"{found['time']}, {state}; {found['machine']}; {versions}."
     return f"{head} Median (least to most) of the runs.{notes}"
