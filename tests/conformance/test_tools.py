@@ -19,7 +19,7 @@ PURCHASE = "Process a $100 purchase from Amazon"
 
 
 def choose(**fields: object) -> pb.ToolChoice:
-    return pb.ToolChoice(**fields)  # type: ignore[arg-type]
+    return pb.ToolChoice(**fields)  # type: ignore[arg-type]  # its fields by name
 
 
 @every_subject

@@ -48,7 +48,7 @@ async def gateway(simulator: Simulator) -> AsyncIterator[Gateway]:
 
 def asked(gateway: Gateway) -> list[str]:
     """The models that were asked, in order."""
-    return [str(received.body["model"]) for received in gateway.simulator.received]  # type: ignore[index]
+    return [str(received.body["model"]) for received in gateway.simulator.received]  # type: ignore[index]  # a JSON object
 
 
 @pytest.mark.parametrize("name", ["fast", ""])
@@ -149,7 +149,7 @@ async def test_only_batches_that_failed_are_sent_again(simulator: Simulator) -> 
         request = embed_pb2.EmbedRequest(model="openai/text-embedding-3-small", input=texts)
         reply = await gateway.stub.Embed(request)
         assert [found.index for found in reply.embeddings] == list(range(16))
-        sent = Counter(tuple(received.body["input"]) for received in simulator.received)  # type: ignore[index]
+        sent = Counter(tuple(received.body["input"]) for received in simulator.received)  # type: ignore[index]  # a JSON object
         assert len(sent) == 8
         again = [batch for batch, times in sent.items() if times > 1]
         assert 1 <= len(again) <= 4, "those that were under way when one failed"

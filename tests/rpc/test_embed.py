@@ -274,7 +274,7 @@ async def test_a_missing_usage_is_estimated(gateway: Gateway) -> None:
 
 def unknown_encoding() -> pb.EmbedRequest:
     request = embed()
-    request.encoding = 7  # type: ignore[assignment]
+    request.encoding = 7  # type: ignore[assignment]  # of a newer contract
     return request
 
 

@@ -81,7 +81,7 @@ class Scripted(llm_service_pb2_grpc.LLMServiceServicer):
                 self.cancelled.set_result(None)
         if self.status:
             # The stubs do not know this method.
-            await context.abort_with_status(rpc_status.to_status(self.status))  # type: ignore[attr-defined]
+            await context.abort_with_status(rpc_status.to_status(self.status))  # type: ignore[attr-defined]  # not in the stubs
 
 
 class Authorizations(aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs only

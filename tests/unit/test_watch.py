@@ -88,7 +88,7 @@ async def test_the_latest_expectation_counts_where_it_is_shorter() -> None:
 async def test_an_expectation_never_outlasts_the_end() -> None:
     for beyond in (NEVER, UNBOUNDED):
         watch = watched(deadline=SOON)
-        assert await reason_of(watch, lambda w=watch, s=beyond: w.expect(s, FIRST)) == "DEADLINE_EXCEEDED"  # type: ignore[misc]
+        assert await reason_of(watch, lambda w=watch, s=beyond: w.expect(s, FIRST)) == "DEADLINE_EXCEEDED"  # type: ignore[misc]  # a lambda with defaults
 
 
 async def test_relax_stops_the_clock_of_what_is_expected() -> None:

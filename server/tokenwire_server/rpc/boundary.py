@@ -101,8 +101,8 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic
         return wrapped
 
     def _wrap(self, handler: Handler, rpc: str) -> Handler:
-        behaviour: Behaviour = handler.unary_stream or handler.unary_unary  # type: ignore[assignment]
-        deserialize: Deserialize = handler.request_deserializer  # type: ignore[assignment]
+        behaviour: Behaviour = handler.unary_stream or handler.unary_unary  # type: ignore[assignment]  # never None here
+        deserialize: Deserialize = handler.request_deserializer  # type: ignore[assignment]  # never None here
 
         async def bounded(request: Message | Exception, context: Context) -> Message | None:
             return await self._run(rpc, behaviour, request, context)
@@ -265,7 +265,7 @@ async def _end(error: BaseException, failure: GatewayError, call: Call, context:
             error_type=type(error).__name__,
             exc_info=error,
         )
-    abort = context.abort_with_status(status_of(failure, call, _trailers(call)))  # type: ignore[attr-defined]
+    abort = context.abort_with_status(status_of(failure, call, _trailers(call)))  # type: ignore[attr-defined]  # not in the stubs
     if failure.reason == Reason.SLOW_READER:
         await _or_drop(abort)
     await abort

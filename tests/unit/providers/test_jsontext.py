@@ -90,7 +90,7 @@ def test_json_comes_back_as_it_was(value: object) -> None:
 )
 def test_every_text_that_comes_out_can_be_sent(text: str, spoil: bytes) -> None:
     data = json.dumps({text: [text]}).encode()[:-2] + b"]}"
-    (item,) = loads(data).items()  # type: ignore[attr-defined]
+    (item,) = loads(data).items()  # type: ignore[attr-defined]  # an object, by the text
     assert item[0].encode() == item[1][0].encode()
     found = loads(b'"a' + bytes(byte | 0x80 for byte in spoil) + b'"')
     assert isinstance(found, str)

@@ -95,7 +95,7 @@ async def test_no_text_of_the_deserializer_gets_out(monkeypatch: pytest.MonkeyPa
 
     def register(servicer: object, server: grpc.aio.Server) -> None:
         method = grpc.unary_unary_rpc_method_handler(
-            servicer.Chat,  # type: ignore[attr-defined]
+            servicer.Chat,  # type: ignore[attr-defined]  # a stand-in
             request_deserializer=deserialize,
             response_serializer=pb.ChatResponse.SerializeToString,
         )
