@@ -1,7 +1,7 @@
 """The seam: what answers calls. Policies and providers implement it alike, so that any of them can be
 put before any other."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -17,7 +17,7 @@ class Backend(Protocol):
     Each await ends by `call.deadline`.
     """
 
-    async def chat(self, request: pb.ChatRequest, call: Call) -> pb.ChatResponse:
+    def chat(self, request: pb.ChatRequest, call: Call) -> Awaitable[pb.ChatResponse]:
         """The whole answer; `timing`, `attempts` and `warnings` are filled in by rpc/."""
         ...
 
@@ -32,7 +32,7 @@ class Backend(Protocol):
         """
         ...
 
-    async def embed(self, request: embed_pb2.EmbedRequest, call: Call) -> embed_pb2.EmbedResponse:
+    def embed(self, request: embed_pb2.EmbedRequest, call: Call) -> Awaitable[embed_pb2.EmbedResponse]:
         """One vector for each input, in order; `timing`, `attempts` and `warnings` are filled in by rpc/."""
         ...
 

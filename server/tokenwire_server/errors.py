@@ -84,7 +84,7 @@ TABLE: Final[Mapping["Reason.ValueType", Row]] = {
     Reason.STREAM_IDLE_TIMEOUT: Row(UNAVAILABLE),
     Reason.UPSTREAM_TIMEOUT: Row(UNAVAILABLE),
     Reason.STREAM_TRUNCATED: Row(UNAVAILABLE),
-    Reason.CIRCUIT_OPEN: Row(UNAVAILABLE),
+    Reason.CIRCUIT_OPEN: Row(UNAVAILABLE, Retry.INFO),
     Reason.LIMITS_UNAVAILABLE: Row(UNAVAILABLE),
     Reason.SHUTTING_DOWN: Row(UNAVAILABLE),
     Reason.DEADLINE_EXCEEDED: Row(DEADLINE_EXCEEDED),
@@ -124,6 +124,8 @@ class GatewayError(Exception):
     upstream: Upstream = field(default_factory=Upstream)
     spent: bool = False
     """Whether the gateway has already tried as often as makes sense: the caller is told not to."""
+    other_key: bool = False
+    """Whether another key of the same provider may answer."""
     resource: str = ""
     """Name of what was not found."""
 

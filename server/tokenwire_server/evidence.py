@@ -57,3 +57,8 @@ EVIDENCE: Final[Mapping["Reason.ValueType", Evidence]] = {
     Reason.INTERNAL: Evidence.NOTHING,
 }
 """Of attempts with the server's key: whoever says what is wrong with a request is up."""
+
+OF_THE_KEY: Final = frozenset(
+    {Reason.PROVIDER_CREDENTIALS_INVALID, Reason.PROVIDER_PERMISSION_DENIED, Reason.INSUFFICIENT_QUOTA}
+)
+"""What a provider says of who asks: with another key it may answer."""

@@ -77,6 +77,19 @@ async def test_a_provider_that_is_left_alone_is_called_so(gateway: Gateway) -> N
     refused = await failure(gateway.stub.Chat(ask(), timeout=SECONDS))
     assert (refused.code, refused.reason) == ("UNAVAILABLE", "CIRCUIT_OPEN")
     assert "grpc-retry-pushback-ms" not in refused.trailers  # another replica may be better off
+    assert refused.retry_after is not None
+    assert 0 < refused.retry_after <= 1, "when the next probe may be made"
     assert len(gateway.simulator.received) == 5
     await gateway.lines.wait(6)
     assert await health(gateway) == ("DEGRADED", "CIRCUIT_OPEN", "PROVIDER_UNAVAILABLE")
+
+
+async def test_a_breaker_that_opens_within_a_call_does_not_hide_its_failure(open_gateway: Opener) -> None:
+    """It opens with the fifth failure, which is the second one of the second call."""
+    async with open_gateway(attempts={"max_calls": 3}) as gateway:
+        gateway.simulator.set_default(Script(error="overloaded"))
+        for attempts in (3, 2):
+            refused = await failure(gateway.stub.Chat(ask(), timeout=SECONDS))
+            assert refused.reason == "PROVIDER_OVERLOADED"
+            assert refused.info.metadata["attempts"] == str(attempts)
+            assert refused.trailers["grpc-retry-pushback-ms"] == "-1"

@@ -79,10 +79,27 @@ async def test_a_stream_falls_back_before_its_first_content(gateway: Gateway) ->
 
 
 async def test_a_request_names_its_own_fallbacks(gateway: Gateway) -> None:
-    gateway.simulator.script(Script(path="/v1/chat/completions", error="insufficient_quota"))
+    gateway.simulator.script(Script(path="/v1/chat/completions", error="server_error", times=2))
     request = ask(model="openai/gpt-4o", fallback_models=["mistral/mistral-large-latest"])
     assert (await gateway.stub.Chat(request)).provider == "mistral"
-    assert asked(gateway) == ["gpt-4o", "mistral-large-latest"]
+    assert asked(gateway) == ["gpt-4o", "gpt-4o", "mistral-large-latest"]
+
+
+@pytest.mark.parametrize("error", ["invalid_api_key", "insufficient_quota"])
+async def test_another_key_of_the_provider_comes_before_another_target(gateway: Gateway, error: str) -> None:
+    gateway.simulator.script(Script(error=error), Script(), Script(error=error))
+    reply = await gateway.stub.Chat(ask(model="fast"))
+    assert (reply.provider, [attempt.provider for attempt in reply.attempts]) == ("openai", ["openai"] * 2)
+    used = [received.headers["authorization"] for received in gateway.simulator.received]
+    assert used == [f"Bearer {KEY}", f"Bearer {KEY}-2"]
+    reply = await gateway.stub.Chat(ask(model="fast"))
+    assert [attempt.provider for attempt in reply.attempts] == ["openai", "mistral"], "the first key is known"
+
+
+async def test_a_stream_goes_on_with_another_key(gateway: Gateway) -> None:
+    gateway.simulator.script(Script(error="invalid_api_key"))
+    *_, last = await collect(gateway.stub.ChatStream(ask(model="fast")))
+    assert [attempt.provider for attempt in last.completed.response.attempts] == ["openai", "openai"]
 
 
 async def test_parameters_are_checked_again_for_the_target_that_answers(gateway: Gateway) -> None:
@@ -124,7 +141,7 @@ async def test_when_all_fail_the_last_reason_is_told_once(gateway: Gateway) -> N
 
 
 async def test_vectors_come_from_the_same_model_elsewhere(gateway: Gateway) -> None:
-    gateway.simulator.script(Script(error="insufficient_quota"))
+    gateway.simulator.script(Script(error="insufficient_quota", times=2))
     request = embed_pb2.EmbedRequest(model="vectors", input=["a", "b"])
     reply = await gateway.stub.Embed(request)
     assert (reply.provider, reply.model, len(reply.embeddings)) == ("spare", "text-embedding-3-small", 2)

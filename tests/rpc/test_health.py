@@ -229,6 +229,23 @@ async def test_a_callers_own_key_does_not_count(simulator: Simulator) -> None:
         assert (await state(gateway))[0] == "CREDENTIALS_INVALID"
 
 
+async def test_one_bad_key_of_two_is_no_bad_provider(simulator: Simulator) -> None:
+    """It is shown, and the server serves as long as the other one is taken."""
+    settings = settings_for(simulator.url, provider={"extra_api_keys": [f"{KEY}-2"]})
+    seen = "PROVIDER_CREDENTIALS_INVALID"
+    async with gateway_for(simulator, settings) as gateway, watching(gateway) as following:
+        assert await following() == "SERVING"
+        await fails(gateway, "invalid_api_key")
+        assert (await status(gateway), await state(gateway)) == ("SERVING", ("UNSPECIFIED", seen))
+        await gateway.stub.Chat(ask(), timeout=SECONDS)
+        assert await state(gateway) == ("OK", seen)
+        await fails(gateway, "invalid_api_key", 2)
+        assert await following() == "NOT_SERVING"
+        assert await state(gateway) == ("CREDENTIALS_INVALID", seen)
+        await gateway.works()
+        assert await following() == "SERVING"
+
+
 # Two providers
 
 

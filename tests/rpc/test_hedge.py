@@ -23,6 +23,7 @@ async def gateway(simulator: Simulator) -> AsyncIterator[Gateway]:
         "quick": {"targets": TARGETS, "hedge_after_seconds": 0.1},
         "alone": {"targets": TARGETS[:1], "hedge_after_seconds": 0.1},
         "patient": {"targets": TARGETS},
+        "swapped": {"targets": TARGETS[::-1], "hedge_after_seconds": 0.1},
     }
     async with gateway_for(simulator, settings_of(simulator, aliases=aliases, defaults={})) as running:
         yield running
@@ -122,6 +123,14 @@ async def test_the_deadline_ends_both(gateway: Gateway) -> None:
     assert refused.code == "DEADLINE_EXCEEDED"
     for received in gateway.simulator.received:
         await wait_closed(received, SECONDS)
+
+
+async def test_what_loses_tells_its_breaker_nothing(gateway: Gateway) -> None:
+    """It was slow for the alias; others have more patience, and must not find the circuit open."""
+    for _ in range(6):
+        slow(gateway, headers_delay=60)
+        assert (await stream(gateway, "swapped")).provider == "openai"
+    assert (await gateway.stub.Chat(request(TARGETS[1]), timeout=SECONDS)).provider == "mistral"
 
 
 async def test_unary_calls_are_not_hedged(gateway: Gateway) -> None:

@@ -8,6 +8,7 @@ from support.ask import ask
 from support.gateway import Gateway, gateway_for, settings_for
 from support.status import collect, failure
 
+from tokenwire.v1.embed_pb2 import EmbedRequest
 from tokenwire_server.catalog import Facts, Prices, Row
 from tokenwire_server.simulator import Script, Simulator
 
@@ -79,6 +80,20 @@ async def test_what_failed_before_content_counts_for_nothing(priced: Gateway) ->
     await failure(collect(priced.stub.ChatStream(QUESTION)))
     line = await priced.lines.wait()
     assert (line["input_tokens"], line["output_tokens"], line["cost_nano_usd"]) == (0, 0, None)
+
+
+@pytest.mark.parametrize("rpc", ["Chat", "ChatStream", "Embed"])
+async def test_what_was_left_before_content_counts_for_nothing(priced: Gateway, rpc: str) -> None:
+    """Nobody knows whether the provider had begun to work on it."""
+    priced.simulator.script(Script(hang=True))
+    embed = EmbedRequest(model="openai/gpt-4o-mini", input=["a" * 4000])
+    call = getattr(priced.stub, rpc)(embed if rpc == "Embed" else QUESTION)
+    await priced.simulator.wait_received(1)
+    call.cancel()
+    line = await priced.lines.wait()
+    assert (line["code"], line["attempts"]) == ("CANCELLED", 1)
+    assert (line["input_tokens"], line["output_tokens"], line["cost_nano_usd"]) == (0, 0, None)
+    assert counted(priced, "input") == 0
 
 
 async def test_what_the_provider_counted_is_not_estimated(priced: Gateway) -> None:

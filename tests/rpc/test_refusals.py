@@ -217,6 +217,14 @@ REST = {
         ask(stream_options=pb.StreamOptions(heartbeat_interval=Duration(seconds=-5))),
         "stream_options.heartbeat_interval",
     ),
+    "flushed too late": (
+        ask(stream_options=pb.StreamOptions(flush_interval=Duration(seconds=1, nanos=1))),
+        "stream_options.flush_interval",
+    ),
+    "flushed before it comes": (
+        ask(stream_options=pb.StreamOptions(flush_interval=Duration(nanos=-1))),
+        "stream_options.flush_interval",
+    ),
     "unknown policy": (ask(unsupported_parameters=57), "unsupported_parameters"),
     "infinite option": (not_finite(), "provider_options.fields.openai.struct_value.fields.x.number_value"),
     "NaN in a schema": (

@@ -44,9 +44,18 @@ async def test_a_stream_completes_with_what_chat_answers(gateway: Gateway, name:
 
 async def test_a_text_comes_in_deltas_of_one_part(gateway: Gateway) -> None:
     gateway.simulator.script(Script(gap=0.005, tokens=12))
-    events = await collect(gateway.stub.ChatStream(ask()))
+    at_once = pb.StreamOptions(flush_interval=Duration())
+    events = await collect(gateway.stub.ChatStream(ask(stream_options=at_once)))
     assert kinds(events) == ["started", "part_started", "text_delta", "part_done", "completed"]
     assert len([event for event in events if event.HasField("text_delta")]) > 3, "tokens were held back"
+    assert texts(events) == {(0, 0): whole(events).choices[0].message.text}
+
+
+async def test_a_caller_may_have_fewer_deltas_of_the_same_text(gateway: Gateway) -> None:
+    gateway.simulator.script(Script(gap=0.005, tokens=12))
+    seldom = pb.StreamOptions(flush_interval=Duration(seconds=1))
+    events = await collect(gateway.stub.ChatStream(ask(stream_options=seldom)))
+    assert len([event for event in events if event.HasField("text_delta")]) <= 2
     assert texts(events) == {(0, 0): whole(events).choices[0].message.text}
 
 

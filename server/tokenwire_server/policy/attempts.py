@@ -18,7 +18,7 @@ from tokenwire.v1 import chat_pb2 as pb
 from tokenwire.v1 import embed_pb2
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
 from tokenwire_server.backend import Backend
-from tokenwire_server.call import Call, now
+from tokenwire_server.call import UNBOUNDED, Call, Target, now
 from tokenwire_server.errors import TABLE, GatewayError
 
 CALLS: Final = 3
@@ -33,7 +33,8 @@ class Then(Enum):
     AGAIN = auto()
     """The same target may answer next time; so may another."""
     ELSEWHERE = auto()
-    """Another target may answer; the same one would cost as much again, or fail again."""
+    """Another target may answer; the same one would cost as much again, or fail again, unless it was
+    its key that was refused."""
     END = auto()
     """Nobody would answer otherwise, or it is not known what trying again would do."""
 
@@ -182,12 +183,9 @@ class _Tries:
 
     async def after(self, error: GatewayError) -> None:
         """Gives back when the call is to be made again, to `call.target`; else raises what ends it."""
-        call = self._call
-        if self._failure and call.target != self._target and TABLE[error.reason].code == INVALID_ARGUMENT:
-            # The caller asked the target before, and wrote nothing wrong for it.
-            call.target, error = self._target, self._failure
-            self._end(error)
-        self._failure, self._target = error, call.target
+        call, failed = self._call, self._call.target
+        if self._failure is None or self._says_more(error, self._failure):
+            self._failure, self._target = error, failed
         if len(call.attempts) == self._asked:
             call.spare_calls += 1  # refused here: nobody was asked
         self._asked = len(call.attempts)
@@ -197,10 +195,22 @@ class _Tries:
         elif call.fallbacks and call.spare_calls and THEN[error.reason] is not Then.END:
             call.target = call.fallbacks.pop(0)
         else:
-            self._end(error)
+            call.target = self._target
+            self._end(self._failure)
         call.spare_calls -= 1
-        self._forget()
+        self._forget(failed)
         self._budgets[call.target.provider].called()
+
+    def _says_more(self, error: GatewayError, before: GatewayError) -> bool:
+        """Whether the caller is told it, and not the failure before. Another target's complaint about the
+        request is nothing that the caller wrote wrong for the one before. A refusal that asked nobody says
+        less than a failure; of several the one that is over first says most."""
+        call = self._call
+        if call.target != self._target and TABLE[error.reason].code == INVALID_ARGUMENT:
+            return False
+        if len(call.attempts) > self._asked:
+            return True
+        return not call.attempts and (error.retry_after or UNBOUNDED) < (before.retry_after or UNBOUNDED)
 
     async def _sleep(self, seconds: float) -> None:
         self._again += 1
@@ -211,11 +221,11 @@ class _Tries:
         finally:
             self._call.queued_seconds += now() - began
 
-    def _forget(self) -> None:
-        """What the failed attempt left in the call."""
+    def _forget(self, failed: Target) -> None:
+        """What the attempt that failed there left in the call."""
         call = self._call
         if call.usage:
-            call.lost.append(call.usage)
+            call.lost.append((failed, call.usage))
             call.usage = None
         call.output_pieces, call.upstream_request_id = 0, ""
         call.unsupported = self._unsupported.kept()
@@ -236,6 +246,8 @@ class _Tries:
     def _wait_for_same(self, error: GatewayError) -> float | None:
         """Seconds until the same target is tried again; None = it is not."""
         call = self._call
+        if error.other_key:  # one call is kept: all the keys may be refused
+            return 0.0 if call.spare_calls > bool(call.fallbacks) else None
         if THEN[error.reason] is not Then.AGAIN or error.spent or call.spare_calls <= len(call.fallbacks):
             return None
         wait = uniform(0, _BACKOFF * 2**self._again)  # noqa: S311 (spreads load)

@@ -59,19 +59,19 @@ class Breaker:
 
     @property
     def opens_in(self) -> float:
-        """Seconds until a call may be tried; 0 = at once."""
+        """Seconds until a call may be tried; 0 = at once. A second while a probe is under way."""
+        if self._probing:
+            return _SHORTEST
         return max(0.0, (self._open_until or 0.0) - self._clock())
 
     def permit(self) -> Permit:
         """Whether a call may be made."""
-        match self.state:
-            case State.CLOSED:
-                return Permit.CALL
-            case State.HALF_OPEN if not self._probing:
-                self._probing = True
-                return Permit.PROBE
-            case State.OPEN | State.HALF_OPEN:
-                return Permit.REFUSED
+        if self._open_until is None:
+            return Permit.CALL
+        if self._probing or self._clock() < self._open_until:
+            return Permit.REFUSED
+        self._probing = True
+        return Permit.PROBE
 
     def succeeded(self, permit: Permit) -> None:
         """The provider answered."""

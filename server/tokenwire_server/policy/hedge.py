@@ -1,12 +1,17 @@
 """Hedged first token: a stream that is slow to begin is asked for once more, elsewhere where there is
 another target. Whichever brings content first is the answer; the other one is cancelled.
 
+The cancelled one tells its breaker nothing, however long it was silent: it was slow by the measure of one
+alias, and the breaker is everybody's. A short `hedge_after` would become an outage for those who call the
+model without the alias. (Finagle ignores superseded requests too. Envoy counts them, and has other hosts of
+the same cluster to turn to.)
+
 It buys time with money, so that an alias has to ask for it (`Call.hedge_after`). Both count towards the
 call's budget of attempts. Chat and Embed pass as they are.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Final
@@ -25,13 +30,13 @@ class Hedge:
     def __init__(self, following: Backend) -> None:
         self._next = following
 
-    async def chat(self, request: pb.ChatRequest, call: Call) -> pb.ChatResponse:
+    def chat(self, request: pb.ChatRequest, call: Call) -> Awaitable[pb.ChatResponse]:
         """The answer of the next one."""
-        return await self._next.chat(request, call)
+        return self._next.chat(request, call)
 
-    async def embed(self, request: embed_pb2.EmbedRequest, call: Call) -> embed_pb2.EmbedResponse:
+    def embed(self, request: embed_pb2.EmbedRequest, call: Call) -> Awaitable[embed_pb2.EmbedResponse]:
         """The vectors of the next one."""
-        return await self._next.embed(request, call)
+        return self._next.embed(request, call)
 
     @asynccontextmanager
     async def stream(
@@ -53,18 +58,18 @@ class Hedge:
                 spare = replace(call, target=target, upstream_seconds=waited)
                 runners.append(_Runner(self._next, request, spare))
             winner = await _first(runners)
-            losers = [runner for runner in runners if runner is not winner]
-            await _close(losers)
+            await _close([runner for runner in runners if runner is not winner])
             for runner in runners:
                 runner.tell_attempts(call)
-            for loser in losers:
-                loser.tell_lost(call)
             yield winner.events(call)
         finally:
             await _close(runners)
             for runner in runners:
                 runner.tell_attempts(call)
+                if runner is not winner:
+                    runner.tell_lost(call)
             winner.tell(call)
+            call.spare_calls += sum(not runner.asked for runner in runners[1:])
 
 
 async def _first(runners: Sequence["_Runner"]) -> "_Runner":
@@ -102,6 +107,7 @@ class _Runner:
         self.has_content = False
         self.failure: Exception | None = None
         self._call = replace(call, attempts=[], unsupported=call.unsupported.kept())
+        self._told = 0
         self._batches: asyncio.Queue[Batch | None] = asyncio.Queue(1)
         self.task: Final = asyncio.create_task(self._run(backend, request))
 
@@ -122,15 +128,20 @@ class _Runner:
         if self.failure:
             raise self.failure
 
+    @property
+    def asked(self) -> bool:
+        """Whether it has caused a request to a provider."""
+        return bool(self._call.attempts)
+
     def tell_attempts(self, call: Call) -> None:
         """Each once."""
-        call.attempts += self._call.attempts
-        self._call.attempts.clear()
+        call.attempts += self._call.attempts[self._told :]
+        self._told = len(self._call.attempts)
 
     def tell_lost(self, call: Call) -> None:
         """What was paid for content that nobody got."""
         if self._call.usage:
-            call.lost.append(self._call.usage)
+            call.lost.append((self._call.target, self._call.usage))
 
     def tell(self, call: Call) -> None:
         """All that it has learned, as of the one that answers."""

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from time import time_ns
 from typing import Final, assert_never
 
 import structlog
@@ -16,7 +17,7 @@ import structlog
 from tokenwire.v1 import health_pb2 as pb
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
 from tokenwire_server.call import Call
-from tokenwire_server.evidence import EVIDENCE, Evidence
+from tokenwire_server.evidence import EVIDENCE, OF_THE_KEY, Evidence
 from tokenwire_server.telemetry.metrics import Metrics
 
 FRESH: Final = 60.0
@@ -25,10 +26,6 @@ FAILURES: Final = 3
 """So many in a row, and a provider fails: one or two are no outage."""
 
 _log: Final = structlog.get_logger()
-
-
-_OF_THE_ACCOUNT: Final = frozenset({Reason.INSUFFICIENT_QUOTA, Reason.PROVIDER_CREDENTIALS_INVALID})
-"""With a caller's own key they tell nothing of the server's."""
 
 
 def later(seconds: float, then: Callable[[], None]) -> asyncio.TimerHandle:
@@ -50,12 +47,13 @@ class ProviderHealth:
 
     `kinds` holds the kind of each configured provider by its name; kinds among `known` that no provider
     has are listed too. `changed` is called whenever `status` may have another answer. `circuit_open`
-    tells of a provider whether its breakers leave it alone.
+    tells of a provider whether its breakers leave it alone, `keys_refused` whether it refuses all its keys.
     """
 
     def __init__(self, kinds: Mapping[str, str], known: Iterable[str], metrics: Metrics) -> None:
         self.changed: Callable[[], None] = lambda: None
         self.circuit_open: Callable[[str], bool] = lambda _: False
+        self.keys_refused: Callable[[str], bool] = lambda _: True
         self._metrics = metrics
         self._providers = {
             name: _Provider(pb.ProviderHealth(name=name, kind=kind, configured=True))
@@ -92,9 +90,9 @@ class ProviderHealth:
 
     def _judge(self, provider: _Provider, reason: "Reason.ValueType", *, own_key: bool) -> None:
         row, evidence = provider.row, EVIDENCE[reason]
-        if evidence is Evidence.NOTHING or (own_key and reason in _OF_THE_ACCOUNT):
+        if evidence is Evidence.NOTHING or (own_key and reason in OF_THE_KEY):
             return
-        row.check_time.GetCurrentTime()
+        row.check_time.seconds, row.check_time.nanos = divmod(time_ns(), 1_000_000_000)
         if reason:
             row.last_error_reason = reason
         provider.failures = provider.failures + 1 if evidence is Evidence.FAILS else 0
@@ -103,7 +101,8 @@ class ProviderHealth:
                 if not own_key or row.state != pb.PROVIDER_STATE_CREDENTIALS_INVALID:
                     self._usable(provider)
             case Evidence.REFUSES_KEY:
-                self._unusable(provider, pb.PROVIDER_STATE_CREDENTIALS_INVALID)
+                if self.keys_refused(row.name):
+                    self._unusable(provider, pb.PROVIDER_STATE_CREDENTIALS_INVALID)
             case Evidence.FAILS:
                 if provider.failures >= FAILURES:
                     self._unusable(provider, pb.PROVIDER_STATE_FAILING)

@@ -242,6 +242,58 @@ async def test_a_target_that_is_not_asked_costs_nothing_of_the_budget() -> None:
     assert (await Attempts(Refusing([OK]), max_calls=1).chat(ask(), calling(A, B, C))).id == OK
 
 
+async def test_another_key_of_a_target_comes_before_another_target(waits: list[float]) -> None:
+    refused = failure(Reason.PROVIDER_CREDENTIALS_INVALID, other_key=True)
+    backend = Scripted([refused, OK])
+    assert await chat(backend, calling(A, B, C)) == OK
+    assert (backend.asked, sum(waits)) == ([A, A], 0)
+
+
+@pytest.mark.parametrize(("targets", "asked"), [((A,), [A, A, A]), ((A, B, C), [A, A, B])])
+async def test_keys_that_are_all_refused_leave_a_call_for_another_target(
+    targets: Sequence[Target], asked: list[Target]
+) -> None:
+    backend = Scripted([failure(Reason.INSUFFICIENT_QUOTA, other_key=True) for _ in range(5)])
+    with pytest.raises(GatewayError):
+        await chat(backend, calling(*targets))
+    assert backend.asked == asked
+
+
+class Opens(Scripted):
+    """Its breaker is open once `outcomes` are told."""
+
+    async def chat(self, request: pb.ChatRequest, call: Call) -> pb.ChatResponse:
+        if not self.outcomes:
+            raise failure(Reason.CIRCUIT_OPEN, retry_after=1.0)
+        return await super().chat(request, call)
+
+
+@pytest.mark.parametrize("targets", [(A,), (A, B)])
+async def test_an_open_breaker_does_not_hide_what_the_provider_said(targets: Sequence[Target]) -> None:
+    """Of the call's first target too, where the other one is not asked."""
+    busy = failure()
+    call = calling(*targets)
+    with pytest.raises(GatewayError) as caught:
+        await chat(Opens([busy]), call)
+    assert caught.value is busy
+    assert (busy.spent, call.target, len(call.attempts)) == (True, A, 1)
+
+
+async def test_of_open_breakers_the_one_that_may_close_first_is_told() -> None:
+    seconds = {A: 30.0, B: 2.0, C: 9.0}
+
+    class Open(Scripted):
+        async def chat(self, request: pb.ChatRequest, call: Call) -> pb.ChatResponse:
+            raise failure(Reason.CIRCUIT_OPEN, retry_after=seconds[call.target])
+
+    call = calling(A, B, C, seconds=10)
+    with pytest.raises(GatewayError) as caught:
+        await chat(Open([]), call)
+    error = caught.value
+    assert (error.reason, error.retry_after, error.spent) == (Reason.CIRCUIT_OPEN, 2.0, False)
+    assert call.target == B
+
+
 async def test_what_a_failed_attempt_left_is_not_the_answers() -> None:
     class Leaves(Scripted):
         def _next(self, call: Call) -> str:
@@ -257,9 +309,9 @@ async def test_what_a_failed_attempt_left_is_not_the_answers() -> None:
                 call.output_pieces = 7
                 raise
 
-    call = calling()
-    assert await chat(Leaves([failure(), OK]), call) == OK
-    assert (call.usage, [usage.output_tokens for usage in call.lost]) == (None, [7])
+    call = calling(A, B)
+    assert await chat(Leaves([failure(spent=True), OK]), call) == OK
+    assert (call.usage, call.lost) == (None, [(A, common_pb2.Usage(output_tokens=7))])
 
 
 async def test_each_target_begins_with_the_warnings_of_the_request() -> None:

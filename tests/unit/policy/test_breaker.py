@@ -80,7 +80,9 @@ def test_one_probe_at_a_time(breaker: Breaker, clock: Clock) -> None:
     fail(breaker, 5)
     clock.time += 1
     assert state(breaker) is State.HALF_OPEN
+    assert breaker.opens_in == 0
     assert [breaker.permit() for _ in range(3)] == [Permit.PROBE, Permit.REFUSED, Permit.REFUSED]
+    assert breaker.opens_in == 1, "whoever is refused has something to wait for"
     breaker.succeeded(Permit.PROBE)
     assert state(breaker) is State.CLOSED
     fail(breaker, 4)

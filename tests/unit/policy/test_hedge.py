@@ -22,10 +22,15 @@ AFTER = 0.05
 
 @dataclass
 class Streams:
-    """Targets in `slow` never begin, those in `failing` fail; the others answer at once, in two batches."""
+    """Targets in `slow` never begin, those in `failing` fail, those in `late` once another was tried; those
+    in `refusing` are not asked. The others answer at once, in two batches."""
 
     slow: Sequence[Target] = ()
     failing: Sequence[Target] = ()
+    late: Sequence[Target] = ()
+    refusing: Sequence[Target] = ()
+    paid: Sequence[Target] = ()
+    """Those that cost something although nothing came."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Closing a slow stream takes until it is set."""
     both_asked: asyncio.Event = field(default_factory=asyncio.Event)
@@ -40,12 +45,18 @@ class Streams:
         self._asked += 1
         if self._asked == 2:
             self.both_asked.set()
+        if call.target in self.refusing:
+            raise GatewayError(reason=Reason.CIRCUIT_OPEN, text="Said the test.")
         call.attempts.append(common_pb2.Attempt(provider=call.target.provider))
+        if call.target in self.paid:
+            call.usage = common_pb2.Usage(output_tokens=3)
         call.upstream_request_id = call.target.provider
         try:
             if call.target in self.slow:
                 await asyncio.Event().wait()
-            if call.target in self.failing:
+            if call.target in self.late:
+                await self.both_asked.wait()
+            if call.target in (*self.failing, *self.late):
                 call.upstream_seconds += 1
                 raise GatewayError(reason=Reason.PROVIDER_OVERLOADED, text="Said the test.")
             yield self._events(call)
@@ -109,6 +120,33 @@ async def test_the_spare_is_a_fallback_less() -> None:
     call = calling(B, C)
     assert await answer(Streams([A]), call) == "b"
     assert (call.fallbacks, call.spare_calls) == ([C], 1)
+
+
+async def test_what_the_other_one_cost_is_lost() -> None:
+    call = calling(B)
+    await answer(Streams([A], paid=[A]), call)
+    assert call.lost == [(A, common_pb2.Usage(output_tokens=3))]
+
+
+async def test_what_two_that_failed_cost_is_told_once() -> None:
+    call = calling(B)
+    with pytest.raises(GatewayError):
+        await answer(Streams(late=[A], failing=[B], paid=[A, B]), call)
+    assert (call.usage, call.lost) == (
+        common_pb2.Usage(output_tokens=3),
+        [(B, common_pb2.Usage(output_tokens=3))],
+    )
+
+
+@pytest.mark.parametrize(("refusing", "left"), [((), 1), ((B,), 2)])
+async def test_a_spare_that_is_not_asked_costs_nothing_of_the_budget(
+    refusing: Sequence[Target], left: int
+) -> None:
+    call = calling(B, C)
+    with pytest.raises(GatewayError) as caught:
+        await answer(Streams(late=[A], failing=[B], refusing=refusing), call)
+    assert caught.value.reason == Reason.PROVIDER_OVERLOADED
+    assert (call.fallbacks, call.spare_calls) == ([C], left)
 
 
 async def test_both_end_however_often_the_call_is_cancelled() -> None:

@@ -9,15 +9,18 @@ import pytest
 from support.ask import ask
 
 from tokenwire.v1 import chat_pb2 as pb
-from tokenwire.v1 import embed_pb2, tokens_pb2
+from tokenwire.v1 import common_pb2, embed_pb2, tokens_pb2
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
 from tokenwire_server.call import UNBOUNDED, Call, Target, now
 from tokenwire_server.errors import GatewayError
 from tokenwire_server.policy import route as module
+from tokenwire_server.policy.breaker import State
 from tokenwire_server.policy.route import Route
 from tokenwire_server.secret import Secret
 
 DOWN = GatewayError(reason=Reason.PROVIDER_UNAVAILABLE, text="Said the test.")
+REFUSED = GatewayError(reason=Reason.PROVIDER_CREDENTIALS_INVALID, text="Said the test.")
+QUOTA = GatewayError(reason=Reason.INSUFFICIENT_QUOTA, text="Said the test.")
 
 
 class Key:
@@ -28,29 +31,33 @@ class Key:
         self.failure: BaseException | None = None
         self.asked = 0
         self.hold: asyncio.Event | None = None
+        self.sends = True
+        """Else it fails before it has asked anybody."""
 
     async def chat(self, request: pb.ChatRequest, call: Call) -> pb.ChatResponse:
-        return pb.ChatResponse(provider=await self._answer())
+        return pb.ChatResponse(provider=await self._answer(call))
 
     @asynccontextmanager
     async def stream(
         self, request: pb.ChatRequest, call: Call
     ) -> AsyncIterator[AsyncIterator[Sequence[pb.ChatStreamResponse]]]:
         async def events() -> AsyncIterator[Sequence[pb.ChatStreamResponse]]:
-            yield [pb.ChatStreamResponse(started=pb.ChatStarted(provider=await self._answer()))]
+            yield [pb.ChatStreamResponse(started=pb.ChatStarted(provider=await self._answer(call)))]
 
         yield events()
 
     async def embed(self, request: embed_pb2.EmbedRequest, call: Call) -> embed_pb2.EmbedResponse:
-        return embed_pb2.EmbedResponse(provider=await self._answer())
+        return embed_pb2.EmbedResponse(provider=await self._answer(call))
 
     async def count_tokens(
         self, request: tokens_pb2.CountTokensRequest, call: Call
     ) -> tokens_pb2.CountTokensResponse:
         return tokens_pb2.CountTokensResponse(provider=self.name)
 
-    async def _answer(self) -> str:
+    async def _answer(self, call: Call) -> str:
         self.asked += 1
+        if self.sends:
+            call.attempts.append(common_pb2.Attempt())
         if self.hold:
             await self.hold.wait()
         if self.failure:
@@ -122,7 +129,7 @@ async def test_a_key_that_fails_is_left_alone(route: Route, keys: list[Key]) -> 
     assert await chat(route, calling("b")) == "b"
 
 
-async def test_a_key_that_failed_comes_last_for_a_moment(
+async def test_a_key_that_failed_comes_late_for_a_moment(
     route: Route, keys: list[Key], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys[0].failure = DOWN
@@ -134,11 +141,11 @@ async def test_a_key_that_failed_comes_last_for_a_moment(
     assert await chat(route) == "first"
 
 
-async def test_a_key_that_was_refused_comes_last_until_it_is_taken(
+async def test_a_key_that_was_refused_comes_last(
     route: Route, keys: list[Key], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Too seldom for a breaker: with few calls each would meet the key that is no more."""
-    keys[0].failure = GatewayError(reason=Reason.PROVIDER_CREDENTIALS_INVALID, text="Said the test.")
+    keys[0].failure = REFUSED
     await refused(route)
     later = now() + 86_400
     monkeypatch.setattr(module, "now", lambda: later)
@@ -148,6 +155,129 @@ async def test_a_key_that_was_refused_comes_last_until_it_is_taken(
     assert await chat(route) == "first", "no other takes calls"
     later += 60
     assert await chat(route) == "first", "it is taken"
+
+
+async def test_a_key_over_its_limit_is_asked_before_one_that_is_refused(
+    route: Route, keys: list[Key]
+) -> None:
+    """Or callers would hear of a bad key whenever the good one is busy."""
+    keys[0].failure, keys[1].failure = REFUSED, limited(30)
+    for _ in range(3):
+        await refused(route)
+    assert (await refused(route)).reason == Reason.PROVIDER_RATE_LIMITED
+    assert keys[0].asked == 1
+
+
+async def test_with_many_calls_a_key_that_was_refused_is_found_when_it_is_back(
+    route: Route, keys: list[Key], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys[0].failure = REFUSED
+    await refused(route)
+    keys[0].failure = None
+    async with route.stream(ask(), calling()):
+        assert await chat(route) == "second", "it was refused a moment ago"
+        later = now() + 61
+        monkeypatch.setattr(module, "now", lambda: later)
+        assert await chat(route) == "first"
+
+
+async def test_of_keys_that_are_all_refused_each_has_its_turn(route: Route, keys: list[Key]) -> None:
+    keys[0].failure = keys[1].failure = REFUSED
+    assert not route.refused("a")
+    await refused(route)
+    assert not route.refused("a")
+    await refused(route)
+    assert route.refused("a")
+    keys[1].failure = None
+    assert (await refused(route)).reason == Reason.PROVIDER_CREDENTIALS_INVALID
+    assert await chat(route) == "second"
+    assert not route.refused("a")
+
+
+@pytest.mark.parametrize(
+    ("reason", "other_key"),
+    [
+        (Reason.PROVIDER_CREDENTIALS_INVALID, True),
+        (Reason.PROVIDER_PERMISSION_DENIED, True),
+        (Reason.INSUFFICIENT_QUOTA, True),
+        (Reason.PROVIDER_UNAVAILABLE, False),
+        (Reason.PROVIDER_RATE_LIMITED, False),
+        (Reason.INVALID_REQUEST, False),
+    ],
+    ids=lambda value: Reason.Name(value) if value not in (True, False) else "",
+)
+async def test_what_is_said_of_a_key_may_be_otherwise_for_another(
+    route: Route, keys: list[Key], reason: "Reason.ValueType", *, other_key: bool
+) -> None:
+    keys[0].failure = GatewayError(reason=reason, text="Said the test.")
+    assert (await refused(route)).other_key == other_key
+    if other_key:
+        assert await chat(route) == "second"
+
+
+@pytest.mark.parametrize("model", ["m", "another"])
+async def test_a_key_that_was_refused_for_the_model_is_no_other_key(
+    route: Route, keys: list[Key], model: str
+) -> None:
+    keys[0].failure = keys[1].failure = QUOTA
+    for _ in range(2):
+        await refused(route)
+    call = Call("r", "Chat", now(), target=Target("a", model))
+    assert (await refused(route, call)).other_key == (model == "another")
+    only = Route({"a": keys[:1]})
+    assert not (await refused(only)).other_key
+
+
+async def test_a_key_whose_breaker_is_open_is_no_other_key(
+    route: Route, keys: list[Key], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys[0].failure = keys[1].failure = DOWN
+    for _ in range(10):
+        await refused(route)
+    later = now() + 2
+    first = route._lanes["a"][0].standing("m")  # noqa: SLF001 (time has passed for this one)
+    monkeypatch.setattr(first.breaker, "_clock", lambda: later)
+    keys[0].failure = QUOTA
+    error = await refused(route)
+    assert (error.reason, error.other_key) == (Reason.INSUFFICIENT_QUOTA, False)
+
+
+@pytest.mark.parametrize(("seconds", "other_key"), [(10, False), (60, True)])
+async def test_a_key_whose_limit_outlasts_the_call_is_no_other_key(
+    route: Route, keys: list[Key], seconds: float, *, other_key: bool
+) -> None:
+    keys[0].failure, keys[1].failure = DOWN, limited(30)
+    for _ in range(2):
+        await refused(route)
+    keys[0].failure = QUOTA
+    error = await refused(route, calling(seconds=seconds))
+    assert (error.reason, error.other_key) == (Reason.INSUFFICIENT_QUOTA, other_key)
+
+
+async def test_ours_are_no_other_keys_for_the_callers_own(route: Route, keys: list[Key]) -> None:
+    keys[0].failure = QUOTA
+    assert not (await refused(route, calling(provider_key=Secret("sk-own")))).other_key
+    keys[0].failure = None
+    assert await chat(route) == "first", "nor does it tell anything of ours"
+
+
+async def test_what_is_refused_before_it_is_sent_tells_nothing(
+    route: Route, keys: list[Key], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A parameter that the model cannot take does not close a breaker."""
+    keys[0].failure = keys[1].failure = DOWN
+    for _ in range(10):
+        await refused(route)
+    later = now() + 2
+    for lane in route._lanes["a"]:  # noqa: SLF001 (time has passed)
+        monkeypatch.setattr(lane.standing("m").breaker, "_clock", lambda: later)
+    for key in keys:
+        key.sends = False
+        key.failure = GatewayError(reason=Reason.UNSUPPORTED_PARAMETER, text="Said the test.")
+    for _ in range(3):
+        assert (await refused(route)).reason == Reason.UNSUPPORTED_PARAMETER
+    for lane in route._lanes["a"]:  # noqa: SLF001 (no caller sees it)
+        assert lane.standing("m").breaker.state is State.HALF_OPEN
 
 
 async def test_a_stream_that_begins_shows_that_the_provider_is_back(
@@ -164,7 +294,8 @@ async def test_a_stream_that_begins_shows_that_the_provider_is_back(
     for key in keys:
         key.failure = None
     async with route.stream(ask(), calling()) as first, route.stream(ask(), calling()) as second:
-        assert (await refused(route)).reason == Reason.CIRCUIT_OPEN
+        error = await refused(route)
+        assert (error.reason, error.retry_after) == (Reason.CIRCUIT_OPEN, 1), "the probes are under way"
         assert [await anext(first), await anext(second)]
         assert await chat(route) == "first"
     assert not route.circuit_open("a")
@@ -204,7 +335,7 @@ def limited(seconds: float) -> GatewayError:
     return GatewayError(reason=Reason.PROVIDER_RATE_LIMITED, text="Said the test.", retry_after=seconds)
 
 
-async def test_a_key_over_its_limit_comes_last(route: Route, keys: list[Key]) -> None:
+async def test_a_key_over_its_limit_comes_late(route: Route, keys: list[Key]) -> None:
     keys[0].failure = limited(30)
     await refused(route)
     keys[0].failure = None

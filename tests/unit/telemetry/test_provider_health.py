@@ -49,7 +49,7 @@ AFTER = {
 }
 """Reason → the state of an unused provider after one such attempt, and after three."""
 AFTER_WITH_OWN_KEY = AFTER | dict.fromkeys(
-    ("PROVIDER_CREDENTIALS_INVALID", "INSUFFICIENT_QUOTA"), (UNKNOWN, UNKNOWN)
+    ("PROVIDER_CREDENTIALS_INVALID", "PROVIDER_PERMISSION_DENIED", "INSUFFICIENT_QUOTA"), (UNKNOWN, UNKNOWN)
 )
 
 
@@ -150,6 +150,19 @@ def test_a_row_of_outcomes(
     assert row(health).state == state
     failed = [reason for reason in reasons if reason not in (SUCCESS, Reason.CANCELLED)]
     assert row(health).last_error_reason == failed[-1], "a success does not take it away"
+
+
+def test_one_key_of_several_that_is_refused_is_shown_and_no_more(health: ProviderHealth) -> None:
+    refused = False
+    health.keys_refused = lambda name: refused and name == "a"
+    health.saw(call(Reason.PROVIDER_CREDENTIALS_INVALID))
+    assert row(health).state == UNKNOWN
+    health.saw(call(SUCCESS, Reason.PROVIDER_CREDENTIALS_INVALID))
+    assert (row(health).state, health.status()) == (OK, SERVING)
+    assert row(health).last_error_reason == Reason.PROVIDER_CREDENTIALS_INVALID
+    refused = True
+    health.saw(call(Reason.PROVIDER_CREDENTIALS_INVALID))
+    assert (row(health).state, health.status()) == (INVALID, DEGRADED)
 
 
 def test_a_callers_own_key_does_not_clear_the_servers(health: ProviderHealth) -> None:
