@@ -6,6 +6,7 @@ from functools import partial
 from typing import Final, TypeAlias, TypeVar
 
 import orjson
+from fuzz import http1, lists
 from google.protobuf.message import DecodeError
 from unit.providers.stream_rules import check_stream
 
@@ -174,5 +175,9 @@ TARGETS: Final[dict[str, Target]] = {
     "retry-after": wait,
     "chat-request": chat_request,
     "embed-request": embed_request,
+    "http1": http1.reply,
+    "packed-body": http1.packed,
+    "embeddings": lists.embeddings,
+    "models": lists.models,
 }
 """By the names of their folders in `corpus`."""

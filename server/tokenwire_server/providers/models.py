@@ -153,9 +153,9 @@ def _number(card: Mapping[str, Any], end: int, *names: str) -> int:
 
 
 def _moment(text: str) -> datetime | None:
-    """What an ISO date or time means, in UTC where it does not say."""
+    """What an ISO date or time means, in UTC where it does not say; None beyond the years 1 to 9999 there."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

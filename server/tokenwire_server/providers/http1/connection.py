@@ -6,6 +6,7 @@ from typing import Final, cast
 import httptools
 
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
+from tokenwire_server.call import now
 from tokenwire_server.errors import GatewayError
 
 _PIECE: Final = 256 * 1024
@@ -28,7 +29,8 @@ class Connection(asyncio.Protocol):
         self.ended = True
         """Whether the reply's body has come whole."""
         self.idle_since = 0.0
-        self.lost: Final = asyncio.get_running_loop().create_future()
+        self._loop: Final = asyncio.get_running_loop()
+        self.lost: Final = self._loop.create_future()
         """Done once the socket is closed."""
         self._transport: asyncio.Transport
         self._parser = httptools.HttpResponseParser(self)
@@ -37,6 +39,7 @@ class Connection(asyncio.Protocol):
         )
         self._waiter: asyncio.Future[None] | None = None
         self._full = False
+        self._holding = False
         self._broken = False
         self._garbled = False
         self._begin()
@@ -48,6 +51,7 @@ class Connection(asyncio.Protocol):
         self._empty_bytes = 0
         self._pieces: list[bytes] = []
         self._unread = 0
+        self._held_until = 0.0
         self._keep = False
         self._until_close = False
 
@@ -102,6 +106,8 @@ class Connection(asyncio.Protocol):
             if self._broken:
                 raise truncated()
             await self._change()
+        if self._held_until:
+            await self._gather()
         body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
         if self._unread > _UNREAD and not self._transport.is_closing():
@@ -109,18 +115,35 @@ class Connection(asyncio.Protocol):
         self._unread = 0
         return body
 
+    def hold(self, until: float) -> None:
+        """The next read gives nothing before this moment, unless the body ends or as much waits as may. What
+        comes later is not held, and has cost nothing."""
+        self._held_until = until
+
+    async def _gather(self) -> None:
+        seconds, self._held_until = self._held_until - now(), 0.0
+        if seconds <= 0 or self._enough():
+            return
+        timer = self._loop.call_later(seconds, self._wake)
+        self._holding = True
+        try:
+            await self._change()
+        finally:
+            self._holding = False
+            timer.cancel()
+
+    def _enough(self) -> bool:
+        return self.ended or self._broken or self._unread > _UNREAD
+
     def abort(self) -> None:
         """Closes the socket at once."""
         self._broken = True
         self._transport.abort()
 
-    async def _change(self) -> None:
-        """Until something happens."""
-        self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+    def _change(self) -> asyncio.Future[None]:
+        """Done when something happens. No coroutine: each token would pay for its frame."""
+        self._waiter = self._loop.create_future()
+        return self._waiter
 
     def _wake(self) -> None:
         if self._waiter and not self._waiter.done():
@@ -142,17 +165,20 @@ class Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._break()
-        if not self.ended:
-            self._bound(len(data), self._unread - unread)
-        self._wake()
+        if self._unread == unread and not self.ended:
+            self._without_body(len(data))
+        else:
+            self._empty_bytes = 0
+        if self._unread > _UNREAD and not self.ended and not self._transport.is_closing():
+            self._transport.pause_reading()  # nobody reads
+        if not self._holding or self._enough():
+            self._wake()
 
-    def _bound(self, received: int, body: int) -> None:
-        """Holds the network back while nobody reads, and ends what never comes to the point."""
-        self._empty_bytes = 0 if body else self._empty_bytes + received
+    def _without_body(self, received: int) -> None:
+        """Ends what never comes to the point."""
+        self._empty_bytes += received
         if self._empty_bytes > _HEAD:
             self._break()
-        elif self._unread > _UNREAD and not self._transport.is_closing():
-            self._transport.pause_reading()
 
     def _break(self) -> None:
         """What was read whole stays good, whatever follows it."""
@@ -189,11 +215,13 @@ class Connection(asyncio.Protocol):
         if self._head_bytes > _HEAD:
             raise ValueError("headers larger than allowed")
         if not self.status:
-            self.headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
+            self.headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1").rstrip(" \t"))
 
     def on_headers_complete(self) -> None:
         """The head has come, if it is not of an interim reply."""
         status = self._parser.get_status_code()
+        if status < 100:  # the parser would give it a body, and nobody reads that of an interim reply
+            raise ValueError("a status that is none")
         if status < 200:
             self.headers.clear()
             return
@@ -212,6 +240,7 @@ class Connection(asyncio.Protocol):
         """The reply has come whole, or an interim one before it."""
         if self.status:
             self.ended = True
+            self._keep = self._keep and self._parser.should_keep_alive()  # a trailer may have a say
 
 
 def truncated() -> GatewayError:

@@ -34,11 +34,24 @@ def target(url: str) -> Target:
     return Target(origin, f"{path}?{parts.query}" if parts.query else path, parts.netloc)
 
 
-def head(method: str, to: Target, headers: Mapping[str, str]) -> bytes:
-    """A request's head. Raises ValueError for a header that would begin another one."""
+class Request(NamedTuple):
+    """A request without its body, which may be sent any number of times."""
+
+    origin: Origin
+    head: bytes
+    """Without the body's length and the blank line."""
+
+    def sized(self, body: bytes) -> bytes:
+        """The whole head of a request with this body."""
+        return b"%scontent-length: %d\r\n\r\n" % (self.head, len(body)) if body else self.head + b"\r\n"
+
+
+def request(method: str, url: str, headers: Mapping[str, str]) -> Request:
+    """Raises ValueError for a header that would begin another one."""
+    to = target(url)
     lines = [f"{method} {to.path} HTTP/1.1", f"host: {to.authority}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     text = "\r\n".join(lines)
     if text.count("\n") >= len(lines) or text.count("\r") >= len(lines) or "\0" in text:
         raise ValueError("a header has a line break in it")
-    return f"{text}\r\n\r\n".encode()
+    return Request(to.origin, f"{text}\r\n".encode())

@@ -26,8 +26,10 @@ class Unpacker:
 
     async def read(self) -> bytes:
         """Some of the body; b"" at the end. Raises STREAM_TRUNCATED when it was cut off or not packed so."""
-        await asyncio.sleep(0)
-        while not (body := self._unpack()):
+        while True:
+            await asyncio.sleep(0)  # a part may be empty, and a body have many of them
+            if body := self._unpack():
+                return body
             if not self._packed:
                 self._packed = await self._read()
                 if not self._packed and self._began and not self._zlib.eof:
@@ -35,7 +37,6 @@ class Unpacker:
                 if not self._packed:
                     return b""
                 self._began = True
-        return body
 
     def _unpack(self) -> bytes:
         try:

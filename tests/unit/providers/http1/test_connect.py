@@ -13,13 +13,13 @@ from tokenwire.v1.errors_pb2 import ErrorReason as Reason
 from tokenwire_server.errors import GatewayError
 from tokenwire_server.providers.http import HttpClient
 from tokenwire_server.providers.http1 import connect
-from tokenwire_server.providers.http1.request import Origin
+from tokenwire_server.providers.http1.request import Origin, request
 
 WHOLE = FIVE + END
 
 
 async def body_of(client: HttpClient, url: str, connect_seconds: float = PATIENCE) -> bytes:
-    async with client.post(url, {}, b"{}", connect_seconds) as reply:
+    async with client.send(request("POST", url, {}), b"{}", connect_seconds) as reply:
         return await reply.body(1000)
 
 
@@ -47,7 +47,7 @@ async def test_large_bodies_over_tls_in_both_directions(monkeypatch: pytest.Monk
     client = HttpClient()
     chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
     async with serving(sends(CHUNKED, chunk * 64, END), served.server) as server:
-        async with client.post(server.url, {}, b"x" * (8 << 20), PATIENCE) as reply:
+        async with client.send(request("POST", server.url, {}), b"x" * (8 << 20), PATIENCE) as reply:
             first = await reply.read() or b""
             await asyncio.sleep(0.02)  # what is not read fills all buffers
             rest = await reply.body(64 * 0x10000)

@@ -1,11 +1,13 @@
 """Connection, fed what a network may bring, in whatever pieces."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
 
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
+from tokenwire_server.call import now
 from tokenwire_server.errors import GatewayError
 from tokenwire_server.providers.http1.connection import Connection
 
@@ -254,6 +256,54 @@ async def test_a_body_that_nobody_reads_holds_the_network_back() -> None:
     assert taken <= 128 * 1024
     assert len(await peer.connection.read()) == taken
     assert peer.network.reading
+
+
+async def held(seconds: float) -> Peer:
+    """With some of the body, which is held so long."""
+    peer = await asked()
+    peer.brings(CHUNKED + b"3\r\nhel\r\n")
+    await peer.request
+    peer.connection.hold(now() + seconds)
+    return peer
+
+
+ENDS_A_HOLD: dict[str, Callable[[Peer], None]] = {
+    "the end": lambda peer: peer.brings(b"2\r\nlo\r\n0\r\n\r\n"),
+    "the loss": lambda peer: peer.connection.connection_lost(None),
+    "what is not HTTP": lambda peer: peer.brings(b"z\r\n"),
+    "as much as may wait": lambda peer: peer.brings(b"11170\r\n" + b"x" * 70_000 + b"\r\n"),
+}
+
+
+@pytest.mark.parametrize("ends", ENDS_A_HOLD.values(), ids=ENDS_A_HOLD)
+async def test_a_hold_ends_when_there_is_nothing_to_wait_for(ends: Callable[[Peer], None]) -> None:
+    peer = await held(3600)
+    reading = asyncio.create_task(peer.connection.read())
+    await asyncio.sleep(0)
+    peer.brings(b"1\r\nl\r\n")
+    await asyncio.sleep(0)
+    assert not reading.done()
+    ends(peer)
+    assert (await reading).startswith(b"hell")
+
+
+async def test_a_hold_ends_at_its_moment_and_only_once() -> None:
+    for seconds in (-1, 0.001):
+        peer = await held(seconds)
+        assert await peer.connection.read() == b"hel"
+        reading = asyncio.create_task(peer.connection.read())
+        await asyncio.sleep(0)
+        peer.brings(b"2\r\nlo\r\n")
+        assert await reading == b"lo"
+
+
+async def test_a_read_that_is_given_up_within_a_hold_leaves_what_came_to_the_next() -> None:
+    peer = await held(3600)
+    reading = asyncio.create_task(peer.connection.read())
+    await asyncio.sleep(0)
+    reading.cancel()
+    await asyncio.wait([reading])
+    assert await peer.connection.read() == b"hel"
 
 
 async def test_a_large_request_waits_for_the_network() -> None:

@@ -12,6 +12,7 @@ from support.raw_http import CHUNKED, END, FIVE, HEAD, PATIENCE, Answer, Connect
 from tokenwire_server.errors import GatewayError
 from tokenwire_server.providers.http import HttpClient
 from tokenwire_server.providers.http1 import pool
+from tokenwire_server.providers.http1.request import request
 
 WHOLE = FIVE + END
 
@@ -23,8 +24,8 @@ async def client() -> AsyncIterator[HttpClient]:
     await running.close()
 
 
-async def body_of(client: HttpClient, server: Server, request: bytes = b"{}") -> bytes:
-    async with client.post(server.url, {}, request, PATIENCE) as reply:
+async def body_of(client: HttpClient, server: Server, body: bytes = b"{}") -> bytes:
+    async with client.send(request("POST", server.url, {}), body, PATIENCE) as reply:
         return await reply.body(1 << 30)
 
 
@@ -144,7 +145,7 @@ async def test_a_large_reply_is_read_whole_however_slowly(client: HttpClient) ->
     piece = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
     async with (
         serving(sends(CHUNKED, piece * 64, END)) as server,
-        client.post(server.url, {}, b"{}", PATIENCE) as reply,
+        client.send(request("POST", server.url, {}), b"{}", PATIENCE) as reply,
     ):
         total = 0
         while read := await reply.read():
@@ -170,7 +171,7 @@ async def test_an_answer_before_the_request_is_whole_is_read(client: HttpClient)
     listener = await asyncio.start_server(early, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
     async with asyncio.timeout(PATIENCE), listener:
-        async with client.post(url, {}, b"x" * (64 << 20), PATIENCE) as reply:
+        async with client.send(request("POST", url, {}), b"x" * (64 << 20), PATIENCE) as reply:
             assert (reply.status, await reply.body(10)) == (413, b"no")
         assert client.pool.idle == 0
         await left.wait()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tokenwire_server.providers.http1.request import Origin, head, target
+from tokenwire_server.providers.http1.request import Origin, request, target
 
 
 @pytest.mark.parametrize(
@@ -20,14 +20,16 @@ def test_a_url(url: str, origin: tuple[str, int, bool], path: str, authority: st
 
 
 def test_a_head() -> None:
-    assert head("POST", target("http://a.b/c"), {"x-a": "ä", "content-length": "2"}) == (
-        b"POST /c HTTP/1.1\r\nhost: a.b\r\nx-a: \xc3\xa4\r\ncontent-length: 2\r\n\r\n"
-    )
+    made = request("POST", "http://a.b/c", {"x-a": "ä"})
+    assert made.origin == Origin("a.b", 80, tls=False)
+    head = b"POST /c HTTP/1.1\r\nhost: a.b\r\nx-a: \xc3\xa4\r\n"
+    assert made.sized(b"{}") == head + b"content-length: 2\r\n\r\n"
+    assert made.sized(b"") == head + b"\r\n"
 
 
 @pytest.mark.parametrize("value", ["a\r\nb: c", "a\nb: c", "a\rb: c", "a\0", "\n"])
 def test_a_header_begins_no_other(value: str) -> None:
     with pytest.raises(ValueError, match="line break"):
-        head("POST", target("http://a.b"), {"x-a": value})
+        request("POST", "http://a.b", {"x-a": value})
     with pytest.raises(ValueError, match="line break"):
-        head("POST", target("http://a.b"), {value: "x"})
+        request("POST", "http://a.b", {value: "x"})

@@ -1,5 +1,6 @@
 """Bodies packed although nobody asked for it."""
 
+import asyncio
 import gzip
 import zlib
 
@@ -9,6 +10,8 @@ from support.raw_http import PATIENCE, sends, serving
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
 from tokenwire_server.errors import GatewayError
 from tokenwire_server.providers.http import HttpClient
+from tokenwire_server.providers.http1.request import request
+from tokenwire_server.providers.http1.unpack import Unpacker
 
 TEXT = bytes(range(256)) * 5000
 
@@ -22,7 +25,7 @@ async def body_of(coding: bytes, body: bytes, cap: int = 1 << 24) -> bytes:
     try:
         async with (
             serving(sends(head, chunks)) as server,
-            client.post(server.url, {}, b"{}", PATIENCE) as reply,
+            client.send(request("POST", server.url, {}), b"{}", PATIENCE) as reply,
         ):
             return await reply.body(cap)
     finally:
@@ -62,3 +65,18 @@ async def test_the_cap_is_of_what_comes_out() -> None:
     with pytest.raises(GatewayError) as raised:
         await body_of(b"gzip", gzip.compress(bytes(1 << 26)), cap=1 << 20)
     assert raised.value.reason == Reason.RESPONSE_TOO_LARGE
+
+
+async def test_others_have_their_turn_between_parts_that_are_empty() -> None:
+    pieces = iter([gzip.compress(b"") * 1000])
+
+    async def read() -> bytes:
+        return next(pieces, b"")
+
+    reading = asyncio.create_task(Unpacker(read).read())
+    turns = 0
+    while not reading.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert await reading == b""
+    assert turns >= 1000
