@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final
 
+from google.protobuf.duration_pb2 import Duration
+
 from tokenwire.v1 import common_pb2 as pb
 from tokenwire.v1.embed_pb2 import EmbedResponse
 from tokenwire_server.secret import Secret
@@ -52,8 +54,8 @@ class Call:
     embedded: dict[Target, dict[range, EmbedResponse]] = field(default_factory=dict)
     """Batches of an Embed that a target has answered: they are not sent again with those that failed."""
     usage: pb.Usage | None = None
-    lost: list[pb.Usage] = field(default_factory=list)
-    """Spent on answers that nobody got."""
+    lost: list[tuple[Target, pb.Usage]] = field(default_factory=list)
+    """Spent on answers that nobody got, with who was paid."""
     first_content: float | None = None
     output_pieces: int = 0
     """Pieces of content that a stream has brought: about as many as tokens."""
@@ -73,6 +75,10 @@ class Call:
         return max(0.0, self.deadline - now())
 
 
-def now() -> float:
-    """Monotonic seconds: the event loop's clock, read afresh (uvloop's own reading is up to a turn old)."""
-    return monotonic()
+def fill(duration: Duration, seconds: float) -> None:
+    """Sets a Duration. Its own helpers take as long as a validation."""
+    duration.seconds, duration.nanos = divmod(int(seconds * 1e9), 1_000_000_000)
+
+
+now: Final = monotonic
+"""Monotonic seconds: the event loop's clock, read afresh (uvloop's own reading is up to a turn old)."""

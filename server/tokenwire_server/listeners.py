@@ -1,6 +1,8 @@
-"""Whether the configured listeners can be opened, asked before any of them is."""
+"""Whether the configured listeners can be opened, asked before any of them is; ports that processes share."""
 
 import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -31,12 +33,34 @@ def check_free(settings: Settings) -> None:
             raise StartError.in_use(listen, key)
 
 
-def _port_free(listen: str) -> bool:
-    host, port = address(listen)
+@contextmanager
+def reserved(settings: Settings) -> Iterator[tuple[str, ...]]:
+    """Within the context the processes of this server may share its ports, and no second server may. Gives
+    the addresses, for port 0 with the port that was chosen. Raises StartError."""
+    check_free(settings)
+    with ExitStack() as stack:
+        yield tuple(_reserve(listen, stack) for listen in settings.server.listen)
+
+
+def _reserve(listen: str, stack: ExitStack) -> str:
     try:
-        family, kind, protocol, _, place = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
+        family, kind, protocol, _, place = _resolved(listen)
+        port = stack.enter_context(socket.socket(family, kind, protocol))
+        port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        port.bind(place)
+        found = f"{listen.rpartition(':')[0]}:{port.getsockname()[1]}"
+        # SO_REUSEPORT lets any server in; this name only one.
+        lock = stack.enter_context(socket.socket(socket.AF_UNIX))
+        lock.bind(f"\0tokenwire {found}")
+    except OSError as error:
+        raise StartError.in_use(listen, "server.listen") from error
+    return found
+
+
+def _port_free(listen: str) -> bool:
+    try:
+        family, kind, protocol, _, place = _resolved(listen)
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(place)
@@ -44,6 +68,11 @@ def _port_free(listen: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def _resolved(listen: str) -> tuple[int, int, int, str, tuple[object, ...]]:
+    host, port = address(listen)
+    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
 
 
 def _path_free(listen: str) -> bool:

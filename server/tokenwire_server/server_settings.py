@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema, model_validator
 
 from tokenwire_server.settings_types import (
     DAY,
@@ -60,12 +60,40 @@ Listeners = Annotated[
 ]
 
 
+def _auto(value: object) -> object:
+    return 0 if value == "auto" else value
+
+
+def _shared(workers: int, info: ValidationInfo) -> int:
+    unix = [text for text in info.data.get("listen", ()) if text.startswith("unix:")]
+    if workers != 1 and unix:
+        raise ValueError(
+            f"asks for several processes, which cannot share {unix[0]}; set 1, or listen on ports"
+        )
+    return workers
+
+
+Workers = Annotated[
+    int,
+    Field(ge=0, le=1024),
+    BeforeValidator(_auto),
+    AfterValidator(_shared),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": 1024}, {"const": "auto"}]}),
+]
+"""0 = as many as there are CPUs."""
+
+
 class Server(Table):
     """The gRPC side. Sizes are checked per request."""
 
     listen: Listeners = Field(
         default=("127.0.0.1:50051",),
         description="`host:port`, `[v6]:port` or `unix:/path`; port 0 = a free one",
+    )
+    workers: Workers = Field(
+        default=1,
+        description="processes that share the ports; `auto` = one for each CPU. "
+        "Limits of calls and connections are those of each process",
     )
     drain_seconds: float = Field(
         default=30.0, ge=0, le=DAY, description="grace for calls in flight when the server stops"
@@ -147,6 +175,14 @@ class Defaults(Table):
         default=None, description="for calls that do not say; 0 = never sent by default"
     )
     temperature: Temperature | None = Field(default=None, description="for calls that do not say; 0 to 2")
+    busy_flush_seconds: float = Field(
+        default=0.02,
+        ge=0,
+        le=1,
+        description="how long content of a stream may wait for more while the process is busy: not at all up "
+        "to half of its time, so long from nine tenths on. A call's `stream_options.flush_interval` comes "
+        "first; 0 = it never waits",
+    )
 
 
 class Attempts(Table):

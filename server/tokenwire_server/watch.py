@@ -4,6 +4,7 @@ import asyncio
 from types import TracebackType
 from typing import Final, Self
 
+from tokenwire.v1.errors_pb2 import DEADLINE_EXCEEDED, UPSTREAM_TIMEOUT
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
 from tokenwire_server.call import now
 from tokenwire_server.errors import GatewayError
@@ -34,12 +35,13 @@ class Watch:
         self._loop = asyncio.get_running_loop()
         end = now() + total
         self._end = min(end, deadline)
-        self._end_reason = Reason.DEADLINE_EXCEEDED if deadline < end else Reason.UPSTREAM_TIMEOUT
+        self._end_reason = DEADLINE_EXCEEDED if deadline < end else UPSTREAM_TIMEOUT
         self._due = self._armed = self._end
         self._due_reason = self._end_reason
-        self._expired = self._end_reason
-        self._scope = asyncio.timeout(None)
+        self._expired: Reason.ValueType | None = None
         self._timer: asyncio.TimerHandle
+        self._task: asyncio.Task[object]
+        self._cancelling = 0
 
     def expect(self, seconds: float, reason: "Reason.ValueType") -> float:
         """From now on it has so long to do something; gives the moment it counts from."""
@@ -64,21 +66,23 @@ class Watch:
             self._arm()
             return
         self._expired = self._due_reason if self._due < self._end else self._end_reason
-        self._scope.reschedule(now())
+        self._task.cancel()
 
-    async def __aenter__(self) -> Self:
-        await self._scope.__aenter__()
+    def __enter__(self) -> Self:
+        self._task = asyncio.current_task()  # type: ignore[assignment]  # whatever awaits has one
+        self._cancelling = self._task.cancelling()
         self._arm()
         return self
 
-    async def __aexit__(
+    def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
         self._timer.cancel()
-        try:
-            await self._scope.__aexit__(kind, error, traceback)
-        except TimeoutError as timeout:
-            raise GatewayError(reason=self._expired, text=_TEXTS[self._expired]) from timeout
+        # Like asyncio.timeout, without its object: what others cancelled stays cancelled.
+        if self._expired is None or self._task.uncancel() > self._cancelling:
+            return
+        if kind is asyncio.CancelledError:
+            raise GatewayError(reason=self._expired, text=_TEXTS[self._expired]) from error

@@ -1,17 +1,18 @@
 """How the real process starts, and when it refuses to."""
 
 import asyncio
+import json
+import resource
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
 from grpc import aio
 from support.ask import ask
 from support.gateway import CHANNEL, KEY, SECONDS
-from support.process import refused, serve, spawn
+from support.process import free, page_of, refused, serve, spawn
 from support.status import collect, failure
 
 from tokenwire.v1.llm_service_pb2_grpc import LLMServiceStub
@@ -28,13 +29,6 @@ def _taken() -> Iterator[str]:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         yield f"127.0.0.1:{listener.getsockname()[1]}"
-
-
-def _free() -> str:
-    """An address that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
 
 
 def _assert_one_message(code: int, shown: str, *parts: str) -> None:
@@ -136,7 +130,7 @@ async def test_with_a_key_the_demo_is_the_provider_and_spends_nothing_by_itself(
 
 
 async def test_the_environment_of_sdks_does_not_leak(simulator: Simulator, tmp_path: Path) -> None:
-    elsewhere = f"http://{_free()}/v1"
+    elsewhere = f"http://{free()}/v1"
     ambient = {
         "OPENAI_API_KEY": "sk-ambient-leak",
         "OPENAI_BASE_URL": elsewhere,
@@ -161,7 +155,7 @@ async def test_the_environment_of_sdks_does_not_leak(simulator: Simulator, tmp_p
 
 
 async def test_neither_key_nor_prompt_is_logged_or_counted(simulator: Simulator, tmp_path: Path) -> None:
-    metrics = _free()
+    metrics = free()
     echo: dict[str, object] = {
         "error": {"message": f"{KEY} {CANARY}", "type": CANARY + "!", "code": "nothing"}
     }
@@ -179,7 +173,7 @@ async def test_neither_key_nor_prompt_is_logged_or_counted(simulator: Simulator,
             seen = [(await failure(stub.Chat(ask(CANARY)))).everything for _ in scripts[1:]]
             odd = ask(CANARY, model=f"openai/{CANARY}", end_user_id=CANARY)
             seen.append((await failure(stub.Chat(odd))).everything.replace(f"openai/{CANARY}", ""))
-        page = await asyncio.to_thread(_read, f"http://{metrics}/metrics")
+        page = await asyncio.to_thread(page_of, metrics)
         running.process.terminate()
         assert await running.end() == 0
     assert 'tokenwire_requests_total{caller="",code="OK"' in page
@@ -192,11 +186,6 @@ async def test_neither_key_nor_prompt_is_logged_or_counted(simulator: Simulator,
     assert KEY not in "".join([*seen, *running.lines])
 
 
-def _read(url: str) -> str:
-    with urlopen(url, timeout=SECONDS) as page:  # noqa: S310 (a loopback address of ours)
-        return str(page.read().decode())
-
-
 @pytest.mark.parametrize("listen", ["unix:{place}/t.sock"])
 async def test_a_unix_listener_needs_no_port(simulator: Simulator, tmp_path: Path, listen: str) -> None:
     address = listen.format(place=tmp_path)
@@ -205,3 +194,22 @@ async def test_a_unix_listener_needs_no_port(simulator: Simulator, tmp_path: Pat
         assert running.address == address
         async with aio.insecure_channel(address, options=CHANNEL) as channel:
             assert (await LLMServiceStub(channel).Chat(ask(), timeout=SECONDS)).choices
+
+
+async def test_it_may_open_as_many_files_as_it_is_allowed_to(simulator: Simulator, tmp_path: Path) -> None:
+    """The soft limit of most systems is for programs that use select()."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard // 2, hard))
+    try:
+        async with serve(tmp_path, simulator.url) as running:
+            assert resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE) == (hard, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_it_says_when_connections_may_want_for_files(simulator: Simulator, tmp_path: Path) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    environ = {"TOKENWIRE_SERVER__MAX_CONNECTIONS": str(hard), "TOKENWIRE_SERVER__MAX_IN_FLIGHT": "100"}
+    async with serve(tmp_path, simulator.url, environ=environ) as running:
+        (line,) = (json.loads(line) for line in running.lines if "open_files" in line)
+    assert (line["level"], line["limit"], line["needed"]) == ("warning", hard, hard + 100 + 64)

@@ -27,13 +27,13 @@ CANARY = "canary-of-the-prompt"
 
 
 @asynccontextmanager
-async def _streaming(running: Running) -> AsyncIterator[tuple[Any, Any]]:
+async def _streaming(running: Running, prompt: str = CANARY) -> AsyncIterator[tuple[Any, Any]]:
     """A stream that has begun, and a watch on health that has said SERVING."""
     async with aio.insecure_channel(running.address, options=CHANNEL) as channel:
         health: Any = health_pb2_grpc.HealthStub(channel)  # its methods have no types
         watch = health.Watch(health_pb2.HealthCheckRequest(), timeout=3 * SECONDS)
         assert (await anext(aiter(watch))).status == STATUS.SERVING
-        stream = LLMServiceStub(channel).ChatStream(ask(CANARY), timeout=3 * SECONDS)
+        stream = LLMServiceStub(channel).ChatStream(ask(prompt), timeout=3 * SECONDS)
         assert (await anext(aiter(stream))).HasField("started")
         yield stream, watch
 
@@ -93,6 +93,32 @@ async def test_without_calls_it_stops_at_once(simulator: Simulator, tmp_path: Pa
         running.process.terminate()
         assert await running.end() == 0
         assert monotonic() - began < 3
+
+
+@pytest.mark.parametrize("hangs", ["waits", "blocks"])
+async def test_a_clean_up_that_hangs_is_abandoned(simulator: Simulator, tmp_path: Path, hangs: str) -> None:
+    async with (
+        serve(tmp_path, simulator.url, drain=0.5, program="faults.hanging") as running,
+        _streaming(running, hangs),
+    ):
+        running.process.terminate()
+        began = monotonic()
+        assert await running.end() == 1
+        assert 2 < monotonic() - began < 10
+    last = json.loads(running.lines[-1])
+    assert (last["event"], last["level"], last["in_flight"]) == ("abandoned", "error", 1)
+
+
+async def test_a_second_signal_shortens_that_too(simulator: Simulator, tmp_path: Path) -> None:
+    async with (
+        serve(tmp_path, simulator.url, drain=600, program="faults.hanging") as running,
+        _streaming(running, "waits"),
+    ):
+        running.process.terminate()
+        await running.line("stopping")
+        running.process.terminate()
+        assert await running.end() == 1
+    assert json.loads(running.lines[-1])["event"] == "abandoned"
 
 
 async def test_a_second_signal_ends_what_is_in_flight(simulator: Simulator, tmp_path: Path) -> None:

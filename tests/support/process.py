@@ -3,14 +3,16 @@
 import asyncio
 import gc
 import json
+import socket
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
-SECONDS = 20.0
+SECONDS = 60.0
 """For a start or a stop: far more than it takes on a busy machine."""
 
 TOML = """
@@ -72,9 +74,14 @@ def forking() -> Iterator[None]:
 
 
 async def spawn(
-    place: Path, *arguments: str, environ: Mapping[str, str] | None = None, production: bool = True
+    place: Path,
+    *arguments: str,
+    environ: Mapping[str, str] | None = None,
+    production: bool = True,
+    program: str = "tokenwire_server",
 ) -> Running:
-    """Starts `tokenwire` in a folder, with no other environment than this."""
+    """Starts `tokenwire`, or a program of the tests that stands for it, in a folder, with no other
+    environment than this."""
     variables = {"ENVIRONMENT": "production"} if production else {}
     with forking():
         process = await asyncio.create_subprocess_exec(
@@ -82,7 +89,7 @@ async def spawn(
             "-W",
             "error",
             "-m",
-            "tokenwire_server",
+            program,
             *arguments,
             cwd=place,
             env={"PYTHONPATH": ":".join(sys.path), **variables, **(environ or {})},
@@ -102,10 +109,11 @@ async def serve(
     drain: float = 10.0,
     metrics: str = "off",
     key: str = "sk-canary-7b1f0c",
+    program: str = "tokenwire_server",
 ) -> AsyncIterator[Running]:
     """A server with one provider at a URL, once it serves. Leaving kills what is still there."""
     (place / "tokenwire.toml").write_text(TOML.format(drain=drain, metrics=metrics, key=key, url=url))
-    running = await spawn(place, "serve", environ=environ)
+    running = await spawn(place, "serve", environ=environ, program=program)
     try:
         (running.address,) = (await running.line("serving"))["listen"]
         yield running
@@ -115,9 +123,27 @@ async def serve(
         await running.end()
 
 
-async def refused(place: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> tuple[int, str]:
+def free() -> str:
+    """An address that nobody listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+def page_of(metrics: str) -> str:
+    """The page of metrics at an address; waits for it."""
+    with urlopen(f"http://{metrics}/metrics", timeout=SECONDS) as page:
+        return str(page.read().decode())
+
+
+async def refused(
+    place: Path,
+    *arguments: str,
+    environ: Mapping[str, str] | None = None,
+    program: str = "tokenwire_server",
+) -> tuple[int, str]:
     """Exit status and standard error of a command that must not start."""
-    running = await spawn(place, *arguments, environ=environ)
+    running = await spawn(place, *arguments, environ=environ, program=program)
     try:
         code = await running.end()
     finally:

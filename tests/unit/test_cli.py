@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from tokenwire_server import __main__ as entry
 from tokenwire_server.cli import app
+from tokenwire_server.listeners import StartError
 from tokenwire_server.settings import Settings
 
 KEY = "sk-canary-0123456789"
@@ -25,10 +26,6 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty working directory, and no variable that is a setting."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "environ", {"PATH": os.environ["PATH"], "NO_COLOR": "1"})
-
-
-class StartError(Exception):
-    """Stands in for app.StartError."""
 
 
 class App:
@@ -52,7 +49,7 @@ class App:
 def served(monkeypatch: pytest.MonkeyPatch) -> App:
     fake = App()
     module = ModuleType("tokenwire_server.app")
-    module.__dict__.update(StartError=StartError, run=fake.run)
+    module.__dict__.update(run=fake.run)
     monkeypatch.setitem(sys.modules, "tokenwire_server.app", module)
     return fake
 
@@ -108,6 +105,36 @@ def test_serve_demo_stands_in_for_a_provider(served: App) -> None:
     ((settings, demo),) = served.served
     assert demo
     assert not settings.providers
+
+
+def test_the_demo_is_one_process_and_says_so(served: App) -> None:
+    os.environ["TOKENWIRE_SERVER__WORKERS"] = "4"
+    result = RUNNER.invoke(app, ["serve", "--demo"])
+    assert result.exit_code == 0
+    assert result.stderr == "--demo serves with one process, whatever server.workers says\n"
+    ((settings, demo),) = served.served
+    assert demo
+    assert settings.server.workers == 1
+
+
+@pytest.mark.parametrize("workers", ["4", "auto"])
+def test_several_processes_have_a_supervisor(
+    served: App, monkeypatch: pytest.MonkeyPatch, workers: str
+) -> None:
+    supervised: list[Settings] = []
+
+    def supervise(settings: Settings) -> int:
+        supervised.append(settings)
+        return 7
+
+    module = ModuleType("tokenwire_server.supervisor")
+    module.__dict__.update(supervise=supervise)
+    monkeypatch.setitem(sys.modules, "tokenwire_server.supervisor", module)
+    os.environ.update(OPENAI_API_KEY=KEY, TOKENWIRE_SERVER__WORKERS=workers)
+    assert RUNNER.invoke(app, ["serve"]).exit_code == 7
+    assert len(supervised) == 1
+    assert not served.served
+    assert "OPENAI_API_KEY" not in os.environ
 
 
 def test_production_refuses_the_demo(served: App) -> None:

@@ -74,6 +74,7 @@ def test_every_plain_variable_fills_its_key(place: Place) -> None:
         "unsupported_parameters": "drop_sampling",
         "max_output_tokens": 1024,
         "temperature": 0.7,
+        "busy_flush_seconds": 0.02,
     }
     assert found.production
 
@@ -196,7 +197,7 @@ def test_describe_tells_what_would_be_served(place: Place) -> None:
     text = describe(place.load(OPENAI + 'default_model = "gpt-4o"\n[defaults]\ntemperature = 0.7'))
     assert re.search(r"^listeners +127\.0\.0\.1:50051$", text, re.MULTILINE)
     assert re.search(r"^metrics +127\.0\.0\.1:9464$", text, re.MULTILINE)
-    assert re.search(r"^defaults .*temperature 0\.7$", text, re.MULTILINE)
+    assert re.search(r"^defaults .*temperature 0\.7\b", text, re.MULTILINE)
     assert re.search(
         r"^provider openai +kind openai, api_key set, .*default_model gpt-4o", text, re.MULTILINE
     )

@@ -30,6 +30,7 @@ for command in (
     serving.simulate,
 ):
     app.command()(command)
+app.command(hidden=True)(serving.worker)
 app.add_typer(config.app, name="config", help="The settings file.")
 app.add_typer(token.app, name="token", help='Tokens of callers, for auth.mode = "token".')
 

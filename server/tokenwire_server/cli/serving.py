@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from tokenwire_server.cli.output import UNUSABLE, fail
+from tokenwire_server.cli.output import UNUSABLE, fail, note
 
 if TYPE_CHECKING:  # loading them is what the commands put off
     from tokenwire_server.settings import Settings
@@ -41,17 +41,39 @@ def serve(
     if not settings.providers and not demo:
         fail(f"{NO_PROVIDER}; or try --demo", UNUSABLE)
 
+    if not settings.providers and settings.server.workers != 1:
+        note("--demo serves with one process, whatever server.workers says")
+        settings = settings.model_copy(update={"server": settings.server.model_copy(update={"workers": 1})})
+
     from tokenwire_server.settings import scrub  # noqa: PLC0415
 
     scrub(os.environ)  # before the SDKs are imported
 
-    from tokenwire_server.app import StartError, run  # noqa: PLC0415
+    from tokenwire_server.listeners import StartError  # noqa: PLC0415
 
     try:
-        code = run(settings, demo=not settings.providers)
+        code = _run(settings)
     except StartError as error:
         fail(str(error), UNUSABLE)
     raise typer.Exit(code)
+
+
+def _run(settings: "Settings") -> int:
+    if settings.server.workers == 1:
+        from tokenwire_server.app import run  # noqa: PLC0415
+
+        return run(settings, demo=not settings.providers)
+
+    from tokenwire_server.supervisor import supervise  # noqa: PLC0415
+
+    return supervise(settings)
+
+
+def worker() -> None:
+    """One of the processes of `serve`, which starts it."""
+    from tokenwire_server.app import work  # noqa: PLC0415
+
+    raise typer.Exit(work())
 
 
 def check(config: Config = None) -> None:

@@ -5,7 +5,7 @@ brought is merged: `take` gives one delta per part, cut by size and where anothe
 comes between.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from tokenwire.v1 import chat_pb2 as pb
@@ -133,7 +133,10 @@ class Assembler:
 
         A provider with several parts of a kind tells them apart by `key`, here and below.
         """
-        part = self._text_part(choice, key)
+        owner = self._choices.get(choice)
+        part = owner.open.get(key) if owner else None
+        if part is None or part.kind is not _TEXT:
+            part = self._text_part(choice, key)
         self._append(part, text)
 
     def refusal(self, choice: int, text: str, key: Hashable = "refusal") -> None:
@@ -339,8 +342,25 @@ class Assembler:
     def _flush(self) -> None:
         if self._dirty:
             for part in self._dirty:
-                self._events.extend(_deltas(part))
+                self._send(part)
             self._dirty.clear()
+
+    def _send(self, part: _Part) -> None:
+        """What is pending of a part becomes events, and counts as sent from then on."""
+        text = "".join(part.pending)
+        part.pending.clear()
+        part.pieces.append(text)
+        for start in range(0, len(text), _MAX_DELTA):
+            event = pb.ChatStreamResponse()
+            part.kind.delta(event, text[start : start + _MAX_DELTA])
+            if part.choice:
+                event.choice_index = part.choice
+            if part.index:
+                event.part_index = part.index
+            if part.logprobs:
+                event.text_delta.logprobs.extend(part.logprobs)
+                part.logprobs.clear()
+            self._events.append(event)
 
 
 def _beginning(whole: pb.ContentPart) -> pb.ContentPart:
@@ -361,20 +381,6 @@ def _beginning(whole: pb.ContentPart) -> pb.ContentPart:
         case _:
             part.CopyFrom(whole)
     return part
-
-
-def _deltas(part: _Part) -> Iterator[pb.ChatStreamResponse]:
-    """What is pending of a part as events, which count as sent from then on."""
-    text = "".join(part.pending)
-    part.pending.clear()
-    part.pieces.append(text)
-    for start in range(0, len(text), _MAX_DELTA):
-        event = pb.ChatStreamResponse(choice_index=part.choice, part_index=part.index)
-        part.kind.delta(event, text[start : start + _MAX_DELTA])
-        if part.logprobs:
-            event.text_delta.logprobs.extend(part.logprobs)
-            part.logprobs.clear()
-        yield event
 
 
 def completed(response: pb.ChatResponse, options: pb.StreamOptions) -> pb.ChatStreamResponse:

@@ -17,9 +17,10 @@ PartEncoder: TypeAlias = Callable[[Job, pb.ContentPart, str], JsonObject | None]
 
 def texts(message: pb.ChatMessage | pb.ToolResult) -> Json:
     """Text-only content: one string where there is one text, else text parts."""
-    if len(message.parts) > 1:
-        return [{"type": "text", "text": part.text} for part in message.parts]
-    return message.parts[0].text if message.parts else message.text
+    parts = message.parts
+    if len(parts) > 1:
+        return [{"type": "text", "text": part.text} for part in parts]
+    return parts[0].text if parts else message.text
 
 
 def user_content(job: Job, message: pb.ChatMessage, path: str, encode: PartEncoder) -> Json:

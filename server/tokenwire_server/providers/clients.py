@@ -3,7 +3,7 @@
 Each client gets every value from settings, empty ones too, so that it takes none from the environment.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from tokenwire_server.secret import Secret
@@ -19,6 +19,22 @@ _HEADERS: Final = {
 
 _KEY_HEADERS: Final = frozenset({"api-key", "x-api-key"})
 """Names that servers take a key by, beside `authorization`: Azure's, and what many proxies ask for."""
+
+
+class _Ours:
+    """Headers with our secrets in them: the same object until a secret changes, as one does in its file."""
+
+    def __init__(self, secrets: Iterable[Secret], build: Callable[[], Mapping[str, str]]) -> None:
+        self._secrets = tuple(secrets)
+        self._build = build
+        self._values: list[str] | None = None
+        self._headers: Mapping[str, str] = {}
+
+    def headers(self) -> Mapping[str, str]:
+        values = [secret.reveal() for secret in self._secrets]
+        if values != self._values:
+            self._values, self._headers = values, self._build()
+        return self._headers
 
 
 class OpenAIIdentity:
@@ -37,19 +53,15 @@ class OpenAIIdentity:
         )
         self.base_url: Final = str(self.client.base_url).rstrip("/")
         self.query: Final[Mapping[str, str]] = {}
-        self._headers = self._build()
+        self._ours = _Ours([settings.api_key], self._build)
 
     def headers(self, own: Secret | None = None) -> Mapping[str, str]:
-        """Those of every request. A key that was rotated in its file is taken up here."""
-        if own:
-            return {**self._headers, "authorization": f"Bearer {own.reveal()}"}
-        key = self._secret.reveal()
-        if key != self.client.api_key:
-            self.client.api_key = key
-            self._headers = self._build()
-        return self._headers
+        """Those of every request."""
+        ours = self._ours.headers()
+        return {**ours, "authorization": f"Bearer {own.reveal()}"} if own else ours
 
     def _build(self) -> Mapping[str, str]:
+        self.client.api_key = self._secret.reveal()
         identity = {
             **self.client.auth_headers,
             "OpenAI-Organization": self.client.organization or "",
@@ -68,11 +80,14 @@ class MistralIdentity:
         root, _ = self.client.sdk_configuration.get_server_details()
         self.base_url: Final = root.rstrip("/") + "/v1"
         self.query: Final[Mapping[str, str]] = {}
-        self._secret = settings.api_key
+        self._ours = _Ours([settings.api_key], lambda: self._build(settings.api_key))
 
     def headers(self, own: Secret | None = None) -> Mapping[str, str]:
         """Those of every request."""
-        return _HEADERS | {"authorization": f"Bearer {(own or self._secret).reveal()}"}
+        return self._build(own) if own else self._ours.headers()
+
+    def _build(self, key: Secret) -> Mapping[str, str]:
+        return _HEADERS | {"authorization": f"Bearer {key.reveal()}"}
 
 
 class CompatibleIdentity:
@@ -82,11 +97,16 @@ class CompatibleIdentity:
         self.base_url: Final = settings.base_url.rstrip("/")
         self.query: Final[Mapping[str, str]] = settings.query
         self._key = settings.api_key
-        self._extra = settings.headers
+        self._extra = {name.lower(): secret for name, secret in settings.headers.items()}
+        secrets = [*self._extra.values(), *((self._key,) if self._key else ())]
+        self._ours = _Ours(secrets, self._build)
 
     def headers(self, own: Secret | None = None) -> Mapping[str, str]:
         """Those of every request. A caller's own key stands wherever one of ours would."""
-        extra = {name.lower(): secret for name, secret in self._extra.items()}
+        return self._build(own) if own else self._ours.headers()
+
+    def _build(self, own: Secret | None = None) -> Mapping[str, str]:
+        extra = dict(self._extra)
         if key := own or self._key:
             extra["authorization"] = Secret(f"Bearer {key.reveal()}")
         if own:

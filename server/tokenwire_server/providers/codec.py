@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tokenwire.v1 import chat_pb2 as pb
 from tokenwire_server.errors import GatewayError
@@ -13,11 +13,13 @@ from tokenwire_server.unsupported import Unsupported
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What is sent where the request is silent; None = nothing."""
+    """What holds where the request is silent; None = nothing is sent."""
 
     max_output_tokens: int | None = None
     """0 = nothing either, whatever the catalog says."""
     temperature: float | None = None
+    busy_flush: float = 0.0
+    """Seconds for which content of a stream may wait for more while the process is busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +34,8 @@ class Dialect:
     """Whether the server takes back what its model thought."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A request and what encoding it needs to know besides."""
+class Job(NamedTuple):
+    """A request and what encoding it needs to know besides. A tuple, as each call makes one."""
 
     request: pb.ChatRequest
     provider: str

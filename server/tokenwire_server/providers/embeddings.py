@@ -27,7 +27,7 @@ from tokenwire_server.providers.embed_limits import (
 )
 from tokenwire_server.providers.exchange import Exchanger, decoding
 from tokenwire_server.providers.jsontext import JsonObject, from_struct, loads
-from tokenwire_server.providers.patience import patience_for
+from tokenwire_server.providers.patience import at_once, patience_for
 from tokenwire_server.settings import Provider
 
 _SIDE_BY_SIDE: Final = 4
@@ -101,7 +101,7 @@ class Embedder:
 
     async def _batch(self, request: pb.EmbedRequest, batch: range, call: Call) -> pb.EmbedResponse:
         inputs = request.input[batch.start : batch.stop]
-        patience = patience_for(self._settings, call.target.model, reasons=False).whole()
+        patience = at_once(patience_for(self._settings, call.target.model, reasons=False))
         body = _body(request, inputs, call.target.model, self._name, self._form)
         try:
             async with self._exchanger.exchange(self.path, body, call, patience) as exchange:

@@ -10,10 +10,12 @@ import orjson
 from google.protobuf import json_format
 
 from tokenwire.v1 import common_pb2
+from tokenwire.v1.errors_pb2 import FIRST_TOKEN_TIMEOUT
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
-from tokenwire_server.call import UNBOUNDED, Call, now
+from tokenwire_server.call import UNBOUNDED, Call, fill, now
 from tokenwire_server.errors import TABLE, GatewayError
 from tokenwire_server.providers.http import HttpClient, Reply
+from tokenwire_server.providers.http1.request import Request, request
 from tokenwire_server.providers.jsontext import JsonObject
 from tokenwire_server.providers.patience import Patience
 from tokenwire_server.secret import Secret
@@ -49,7 +51,8 @@ class Identity(Protocol):
         ...
 
     def headers(self, own: Secret | None = None) -> Mapping[str, str]:
-        """Those of a request, credentials included: ours, or the caller's `own`. Names are in lower case."""
+        """Those of a request, credentials included: ours, or the caller's `own`. Names are in lower case.
+        Ours are the same object until one of them changes."""
         ...
 
 
@@ -69,7 +72,7 @@ class Exchange:
         if not self.attempt.HasField("duration"):
             seconds = now() - self._began
             self._call.upstream_seconds += seconds
-            self.attempt.duration.FromNanoseconds(int(seconds * 1e9))
+            fill(self.attempt.duration, seconds)
             if reason:
                 self.attempt.reason, self.attempt.code = reason, TABLE[reason].code
 
@@ -91,6 +94,18 @@ class Exchanger:
         self._http = http
         self._error = error
         self._query = f"?{urlencode(identity.query)}" if identity.query else ""
+        self._posts: dict[str, tuple[Mapping[str, str], Request]] = {}
+        """By path, with the headers that they were made from."""
+
+    def _post(self, path: str, own: Secret | None) -> Request:
+        """Made anew only when a header has changed. A caller's own key is not kept."""
+        headers = self._identity.headers(own)
+        made_from, post = self._posts.get(path, (None, None))
+        if post is None or made_from is not headers:
+            post = request("POST", self._url(path), headers)
+            if own is None:
+                self._posts[path] = headers, post
+        return post
 
     def _url(self, path: str) -> str:
         return f"{self._identity.base_url}{path}{self._query}"
@@ -103,14 +118,13 @@ class Exchanger:
 
         Whoever reads a stream bounds by the exchange's watch what comes after the first content.
         """
-        headers = self._identity.headers(call.provider_key)
-        data = orjson.dumps(body)
+        post, data = self._post(path, call.provider_key), orjson.dumps(body)
         watch = Watch(call.deadline, patience.total)
         exchange = Exchange(call, self._name, watch)
         try:
-            async with watch:
-                watch.expect(patience.first_token, Reason.FIRST_TOKEN_TIMEOUT)
-                async with self._http.post(self._url(path), headers, data, patience.connect) as reply:
+            with watch:
+                watch.expect(patience.first_token, FIRST_TOKEN_TIMEOUT)
+                async with self._http.send(post, data, patience.connect) as reply:
                     exchange.reply = reply
                     exchange.attempt.upstream_status = reply.status
                     call.upstream_request_id = _request_id(reply.headers)
@@ -135,13 +149,11 @@ class Exchanger:
 
         Takes so many seconds at most; a body of more than `cap` bytes is RESPONSE_TOO_LARGE.
         """
-        headers = self._identity.headers()
-        async with (
-            Watch(UNBOUNDED, seconds),
-            self._http.get(self._url(path), headers, self._settings.timeouts.connect) as reply,
-        ):
-            await self._check(reply)
-            return await reply.body(cap)
+        get = request("GET", self._url(path), self._identity.headers())
+        with Watch(UNBOUNDED, seconds):
+            async with self._http.send(get, b"", self._settings.timeouts.connect) as reply:
+                await self._check(reply)
+                return await reply.body(cap)
 
     async def _check(self, reply: Reply) -> None:
         """Raises what a reply means that is not of status 200."""

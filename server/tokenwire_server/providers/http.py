@@ -11,7 +11,7 @@ from tokenwire.v1.errors_pb2 import ErrorReason as Reason
 from tokenwire_server.errors import GatewayError
 from tokenwire_server.providers.http1.connection import Connection
 from tokenwire_server.providers.http1.pool import Pool
-from tokenwire_server.providers.http1.request import Origin, head, target
+from tokenwire_server.providers.http1.request import Request
 from tokenwire_server.providers.http1.unpack import PACKED, Unpacker
 
 _DRAIN_SECONDS: Final = 1.0
@@ -27,37 +27,37 @@ class Reply:
         self.complete = False
         """Set when the message is known to be over although the body has not ended yet."""
         packed = self.headers.get("content-encoding", "").lower() in PACKED
-        self._read = Unpacker(connection.read).read if packed else connection.read
+        self.read: Final = Unpacker(connection.read).read if packed else connection.read
+        """All that has arrived, waiting for some; b"" at the end. Raises STREAM_TRUNCATED when the connection
+        is lost."""
+        self.hold: Final = connection.hold
+        """Lets the next read wait for more."""
 
-    async def read(self, patience: float | None = None) -> bytes | None:
-        """All that has arrived, waiting for some; b"" at the end, None after `patience` seconds of nothing.
-
-        Raises STREAM_TRUNCATED when the connection is lost.
-        """
-        if patience is None:
-            return await self._read()
+    async def read_within(self, patience: float) -> bytes | None:
+        """The same; None after `patience` seconds of nothing."""
         try:
-            async with asyncio.timeout(patience):
-                return await self._read()
+            async with asyncio.timeout(max(0.001, patience)):
+                return await self.read()
         except TimeoutError:
             return None
 
     async def body(self, cap: int) -> bytes:
         """The whole body; RESPONSE_TOO_LARGE above `cap` bytes."""
-        body = bytearray()
-        while read := await self._read():
-            body += read
-            if len(body) > cap:
+        reads, size = list[bytes](), 0
+        while read := await self.read():
+            reads.append(read)
+            size += len(read)
+            if size > cap:
                 raise GatewayError(
                     reason=Reason.RESPONSE_TOO_LARGE, text="The provider's answer is larger than allowed."
                 )
-        return bytes(body)
+        return reads[0] if len(reads) == 1 else b"".join(reads)
 
     async def start_of_body(self, cap: int, patience: float) -> bytes:
         """What there is of the body, about `cap` bytes at most: enough to tell what went wrong."""
         body = bytearray()
         with contextlib.suppress(GatewayError):
-            while len(body) < cap and (read := await self.read(patience)):
+            while len(body) < cap and (read := await self.read_within(patience)):
                 body += read
         return bytes(body)
 
@@ -72,8 +72,8 @@ class HttpClient:
         self.pool: Final = Pool()
         self._drains: set[asyncio.Task[None]] = set()
 
-    def post(
-        self, url: str, headers: Mapping[str, str], body: bytes, connect_seconds: float
+    def send(
+        self, request: Request, body: bytes, connect_seconds: float
     ) -> AbstractAsyncContextManager[Reply]:
         """Sends the request and gives the reply once its head has arrived.
 
@@ -81,16 +81,7 @@ class HttpClient:
         goes back to the pool. Nothing is sent twice. Raises CONNECT_TIMEOUT, PROVIDER_UNAVAILABLE or
         PROVIDER_BAD_RESPONSE.
         """
-        to = target(url)
-        request = head("POST", to, {**headers, "content-length": str(len(body))})
-        return _Exchange(self, to.origin, request, body, connect_seconds)
-
-    def get(
-        self, url: str, headers: Mapping[str, str], connect_seconds: float
-    ) -> AbstractAsyncContextManager[Reply]:
-        """The same, of a request without a body."""
-        to = target(url)
-        return _Exchange(self, to.origin, head("GET", to, headers), b"", connect_seconds)
+        return _Exchange(self, request, body, connect_seconds)
 
     def leave(self, connection: Connection, reply: Reply) -> None:
         """Gives the connection of a reply back to the pool."""
@@ -114,11 +105,8 @@ class HttpClient:
 class _Exchange(AbstractAsyncContextManager[Reply]):
     """A class, because a generator costs more."""
 
-    def __init__(
-        self, client: HttpClient, origin: Origin, request: bytes, body: bytes, connect_seconds: float
-    ) -> None:
+    def __init__(self, client: HttpClient, request: Request, body: bytes, connect_seconds: float) -> None:
         self._client = client
-        self._origin = origin
         self._request = request
         self._body = body
         self._connect_seconds = connect_seconds
@@ -126,9 +114,10 @@ class _Exchange(AbstractAsyncContextManager[Reply]):
         self._reply: Reply
 
     async def __aenter__(self) -> Reply:
-        connection = await self._client.pool.get(self._origin, self._connect_seconds)
+        request, body = self._request, self._body
+        connection = await self._client.pool.get(request.origin, self._connect_seconds)
         try:
-            await connection.send(self._request, self._body)
+            await connection.send(request.sized(body), body)
         except BaseException:
             self._client.pool.put(connection)
             raise

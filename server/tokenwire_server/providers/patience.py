@@ -1,5 +1,6 @@
 """How long a provider is waited for: by its settings, by the model, and by whether the model reasons."""
 
+from functools import cache
 from typing import Final, NamedTuple
 
 from tokenwire_server.call import UNBOUNDED
@@ -18,9 +19,11 @@ class Patience(NamedTuple):
     """Between two events of a stream."""
     total: float
 
-    def whole(self) -> "Patience":
-        """The same for an answer that comes at once."""
-        return self._replace(first_token=UNBOUNDED)
+
+@cache
+def at_once(patience: Patience) -> Patience:
+    """The same for an answer that comes at once. There are as many as the settings have."""
+    return patience._replace(first_token=UNBOUNDED)
 
 
 def patience_for(settings: Provider, model: str, *, reasons: bool) -> Patience:

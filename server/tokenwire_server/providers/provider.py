@@ -6,16 +6,20 @@ SDK-configured, wire-sent: the identity is the official SDK's, the bytes are our
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple, TypeAlias
+
+from google.protobuf.duration_pb2 import Duration
 
 from tokenwire.v1 import chat_pb2 as pb
 from tokenwire.v1 import embed_pb2, models_pb2, tokens_pb2
+from tokenwire.v1.errors_pb2 import STREAM_IDLE_TIMEOUT
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
 from tokenwire_server.call import Call, now
-from tokenwire_server.catalog import Catalog, Facts, Row
+from tokenwire_server.catalog import REMEMBERED, Catalog, Facts, Row
 from tokenwire_server.errors import GatewayError
 from tokenwire_server.providers.assembler import Assembler, completed
-from tokenwire_server.providers.codec import Codec, Defaults, Dialect, Job
+from tokenwire_server.providers.codec import Codec, Defaults, Dialect, Job, StreamDecoder
 from tokenwire_server.providers.cost import charge
 from tokenwire_server.providers.embed_limits import knowing_too_long
 from tokenwire_server.providers.embeddings import Embedder, EmbedFormat
@@ -30,9 +34,10 @@ from tokenwire_server.providers.exchange import (
 )
 from tokenwire_server.providers.http import HttpClient
 from tokenwire_server.providers.jsontext import loads
+from tokenwire_server.providers.load import Load
 from tokenwire_server.providers.models import ModelLister
 from tokenwire_server.providers.parameters import omissions
-from tokenwire_server.providers.patience import Patience, patience_for
+from tokenwire_server.providers.patience import Patience, at_once, patience_for
 from tokenwire_server.providers.sse import SseReader
 from tokenwire_server.providers.tokens import count_chat, count_embed
 from tokenwire_server.providers.trace import trace
@@ -57,11 +62,24 @@ class Wire(NamedTuple):
     """Of models for which the catalog names none of them."""
 
 
+class _Way(NamedTuple):
+    """How calls of one model are answered, whatever they ask."""
+
+    row: Row | None
+    facts: Facts | None
+    codec: Codec
+    exchanger: Exchanger
+    patience: Patience
+    patience_reasoning: Patience
+    instructions: bool
+    reasons: bool
+    """Whether the model is known to reason."""
+
+
 class _Plan(NamedTuple):
     """How one call is answered."""
 
-    codec: Codec
-    exchanger: Exchanger
+    way: _Way
     job: Job
     effort: str
     """What the model reasons with, as far as is known before it answers."""
@@ -93,14 +111,16 @@ class ProviderBackend:
         error = knowing_too_long(wire.codecs["chat"].error)
         embeds = Exchanger(name, settings, wire.identity, http, error)
         self._embedder = Embedder(name, settings, wire.embeddings, catalog, embeds)
+        self._load = Load()
         self._lister = ModelLister(name, settings.kind, exchanger, catalog, settings.max_response_bytes)
+        self._way = lru_cache(REMEMBERED)(self._find_way)
 
     async def chat(self, request: pb.ChatRequest, call: Call) -> pb.ChatResponse:
         """The whole answer."""
         plan = self._plan(request, call)
-        codec = plan.codec
-        body, patience = codec.encode(plan.job), plan.patience.whole()
-        async with plan.exchanger.exchange(codec.path, body, call, patience) as exchange:
+        codec = plan.way.codec
+        body, patience = codec.encode(plan.job), at_once(plan.patience)
+        async with plan.way.exchanger.exchange(codec.path, body, call, patience) as exchange:
             raw = await exchange.reply.body(self._settings.max_response_bytes)
             response = pb.ChatResponse(provider=self._name)
             try:
@@ -118,8 +138,9 @@ class ProviderBackend:
     ) -> AsyncIterator[AsyncIterator[list[pb.ChatStreamResponse]]]:
         """The answer as events."""
         plan = self._plan(request, call)
-        body = plan.codec.encode(plan.job) | plan.codec.stream_fields
-        async with plan.exchanger.exchange(plan.codec.path, body, call, plan.patience) as exchange:
+        codec = plan.way.codec
+        body = codec.encode(plan.job) | codec.stream_fields
+        async with plan.way.exchanger.exchange(codec.path, body, call, plan.patience) as exchange:
             if not exchange.reply.headers.get("content-type", _EVENT_STREAM).startswith(_EVENT_STREAM):
                 raise bad_response()
             assembler = Assembler(self._name)
@@ -133,7 +154,7 @@ class ProviderBackend:
 
     async def embed(self, request: embed_pb2.EmbedRequest, call: Call) -> embed_pb2.EmbedResponse:
         """One vector for each input, in order."""
-        warn_if_ended(self._facts(call), call.unsupported)
+        warn_if_ended(self._way(call.target.model).facts, call.unsupported)
         response = await self._embedder.embed(request, call)
         self._charge(response, call)
         return response
@@ -142,20 +163,20 @@ class ProviderBackend:
         self, request: tokens_pb2.CountTokensRequest, call: Call
     ) -> tokens_pb2.CountTokensResponse:
         """Counted here, with the tokenizer that the catalog names."""
-        row = self._catalog.find(self._settings.kind, call.target.model)
-        tokenizer = (row and row.tokenizer) or ""
-        async with Watch(call.deadline, self._settings.timeouts.total):
+        way = self._way(call.target.model)
+        tokenizer = (way.row and way.row.tokenizer) or ""
+        with Watch(call.deadline, self._settings.timeouts.total):
             if request.HasField("chat"):
                 plan = self._plan(request.chat, call)
-                body = plan.codec.encode(plan.job)
+                body = plan.way.codec.encode(plan.job)
                 warnings = call.unsupported.warnings
                 response = await count_chat(request.chat, body, call.target.model, tokenizer, warnings)
             else:
-                warn_if_ended(self._facts(call), call.unsupported)
+                warn_if_ended(way.facts, call.unsupported)
                 response = await count_embed(request.embed, tokenizer)
         response.model, response.provider = call.target.model, self._name
-        if (facts := self._facts(call)) and facts.context_window:
-            response.context_window = facts.context_window
+        if way.facts and way.facts.context_window:
+            response.context_window = way.facts.context_window
         return response
 
     async def models(self) -> list[models_pb2.Model]:
@@ -167,33 +188,46 @@ class ProviderBackend:
         own = self._settings.unsupported_parameters
         if own and not request.unsupported_parameters:
             call.unsupported.mode = MODES[own]
-        row = self._catalog.find(self._settings.kind, call.target.model)
-        wanted = (row and row.endpoint) or self._wire.endpoint
-        endpoint = wanted if wanted in self._wire.codecs else self._wire.endpoint
-        codec = self._wire.codecs[endpoint]
-        warn_if_ended(self._facts(call), call.unsupported)
-        omitted = omissions(request, codec.lacks, row, call.unsupported)
-        effort = "" if "reasoning.effort" in omitted else request.reasoning.effort
+        way = self._way(call.target.model)
+        row = way.row
+        warn_if_ended(way.facts, call.unsupported)
+        omitted = omissions(request, way.codec.lacks, row, call.unsupported)
+        effort = request.reasoning.effort
         job = Job(
             request,
             self._name,
             call.target.model,
-            self._defaults_for(row, request.reasoning.effort),
+            self._defaults_for(row, effort),
             call.unsupported,
             omitted,
             self._wire.dialect,
+            way.instructions,
+            way.reasons,
+        )
+        used = "" if "reasoning.effort" in omitted else effort
+        used = used or (row and row.default_effort) or ""
+        reasons = bool(row and row.efforts) and used != "none"
+        return _Plan(way, job, used, way.patience_reasoning if reasons else way.patience)
+
+    def _find_way(self, model: str) -> _Way:
+        row = self._catalog.find(self._settings.kind, model)
+        wanted = (row and row.endpoint) or self._wire.endpoint
+        endpoint = wanted if wanted in self._wire.codecs else self._wire.endpoint
+        return _Way(
+            row,
+            self._catalog.facts(self._settings.kind, model),
+            self._wire.codecs[endpoint],
+            self._exchangers[endpoint],
+            patience_for(self._settings, model, reasons=False),
+            patience_for(self._settings, model, reasons=True),
             instructions=bool(row and row.instructions),
             reasons=bool(row and (row.efforts or row.sampling == "effort_none")),
         )
-        used = effort or (row and row.default_effort) or ""
-        reasons = bool(row and row.efforts) and used != "none"
-        patience = patience_for(self._settings, call.target.model, reasons=reasons)
-        return _Plan(codec, self._exchangers[endpoint], job, used, patience)
 
     def _defaults_for(self, row: Row | None, effort: str) -> Defaults:
         """A default that the model cannot take is left out in silence."""
         limit, temperature = self._defaults.max_output_tokens, self._defaults.temperature
-        if row is None:
+        if row is None or (row.default_max_output_tokens is None and temperature is None):
             return self._defaults
         if limit is None:
             limit = row.default_max_output_tokens
@@ -203,25 +237,23 @@ class ProviderBackend:
         self, response: pb.ChatResponse | embed_pb2.EmbedResponse, call: Call, service_tier: str = ""
     ) -> None:
         """Prices the usage, which is the call's from here on, whatever becomes of it."""
-        if facts := self._facts(call):
+        if facts := self._way(call.target.model).facts:
             charge(response.usage, facts.prices, service_tier)
         call.usage = response.usage
-
-    def _facts(self, call: Call) -> Facts | None:
-        return self._catalog.facts(self._settings.kind, call.target.model)
 
     async def _events(
         self, plan: _Plan, exchange: Exchange, call: Call, assembler: Assembler
     ) -> AsyncGenerator[list[pb.ChatStreamResponse], None]:
         request = plan.job.request
         reply, watch, options = exchange.reply, exchange.watch, request.stream_options
-        decoder = plan.codec.stream_decoder(assembler)
+        decoder = plan.way.codec.stream_decoder(assembler)
         reader = SseReader(self._settings.max_event_bytes, self._settings.max_response_bytes)
-        silence = options.heartbeat_interval.ToTimedelta().total_seconds()
+        silence = _seconds(options.heartbeat_interval)
+        interval = _seconds(options.flush_interval) if options.HasField("flush_interval") else None
         heard = now()  # when the caller last heard something; comments of the provider do not reach it
         while not decoder.done:
             waiting = silence and assembler.started
-            read = await reply.read(max(0.001, heard + silence - now()) if waiting else None)
+            read = await (reply.read_within(heard + silence - now()) if waiting else reply.read())
             if read is None:
                 yield []
                 heard = now()
@@ -229,8 +261,7 @@ class ProviderBackend:
             if not read:
                 break
             try:
-                for data in reader.feed(read):
-                    decoder.feed(data)
+                failure = _fed(decoder, reader.feed(read), assembler)
                 events = assembler.take()
             except NOT_THE_PROTOCOL as error:
                 raise bad_response() from error
@@ -238,18 +269,16 @@ class ProviderBackend:
                 call.content_came(assembler.pieces)
                 watch.relax()
                 yield events
-                heard = watch.expect(plan.patience.idle, Reason.STREAM_IDLE_TIMEOUT)
+                pause = self._load.hold(self._defaults.busy_flush) if interval is None else interval
+                heard = watch.expect(pause + plan.patience.idle, STREAM_IDLE_TIMEOUT)
+                if pause and not (failure or decoder.done):
+                    reply.hold(heard + pause)
             elif assembler.pieces > call.output_pieces:  # of a part that is passed on whole
                 call.output_pieces = assembler.pieces
-                watch.expect(plan.patience.idle, Reason.STREAM_IDLE_TIMEOUT)
-        if not assembler.finished():
-            raise GatewayError(
-                reason=Reason.STREAM_TRUNCATED, text="The provider's stream ended before its answer did."
-            )
-        try:
-            events, response = assembler.start(), assembler.whole()
-        except NOT_THE_PROTOCOL as error:
-            raise bad_response() from error
+                watch.expect(plan.patience.idle, STREAM_IDLE_TIMEOUT)
+            if failure:
+                raise failure
+        events, response = _ended(assembler)
         estimate(request, response)
         trace(response, plan.effort)
         self._charge(response, call, response.service_tier)
@@ -257,3 +286,32 @@ class ProviderBackend:
         watch.relax()
         exchange.settle()
         yield [*events, completed(response, options)]
+
+
+def _fed(decoder: StreamDecoder, events: list[bytes], assembler: Assembler) -> GatewayError | None:
+    """Why the stream ends here, if it does: once content was told, what came before the end is as well."""
+    begun = assembler.started
+    try:
+        for data in events:
+            decoder.feed(data)
+    except (GatewayError, *NOT_THE_PROTOCOL) as error:
+        if not begun:
+            raise
+        return error if isinstance(error, GatewayError) else bad_response()
+    return None
+
+
+def _ended(assembler: Assembler) -> tuple[list[pb.ChatStreamResponse], pb.ChatResponse]:
+    """The events that are left, and the whole answer."""
+    if not assembler.finished():
+        raise GatewayError(
+            reason=Reason.STREAM_TRUNCATED, text="The provider's stream ended before its answer did."
+        )
+    try:
+        return assembler.start(), assembler.whole()
+    except NOT_THE_PROTOCOL as error:
+        raise bad_response() from error
+
+
+def _seconds(duration: Duration) -> float:
+    return duration.seconds + duration.nanos / 1e9

@@ -66,6 +66,7 @@ def provider_backend(
     defaults = Defaults(
         _first(provider.default_max_output_tokens, shared.max_output_tokens),
         _first(provider.default_temperature, shared.temperature),
+        shared.busy_flush_seconds,
     )
     return ProviderBackend(name, provider, defaults, _wire(provider), catalog, http)
 

@@ -5,9 +5,9 @@ deserializer; each RPC that arrives leaves one access line and one count, refuse
 """
 
 import asyncio
+import random
 import re
-import secrets
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Final, NoReturn, TypeAlias
 
 import grpc
@@ -27,6 +27,7 @@ from tokenwire_server.telemetry.metrics import OTHER
 from tokenwire_server.telemetry.observe import Observer
 
 _log: Final = structlog.get_logger()
+_ids: Final = random.Random()  # noqa: S311 (nobody is kept out by them)
 _OURS: Final = "/tokenwire.v1."
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LONGEST: Final = 256
@@ -35,6 +36,8 @@ _LAST_WORD: Final = 1.0
 """Seconds for a caller that does not read to read its status."""
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Given: TypeAlias = "Iterable[tuple[str, str | bytes]]"
+"""A call's metadata, read from grpc once: it decodes them anew each time."""
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Behaviour: TypeAlias = "Callable[[Any, Context], Awaitable[Message | None]]"
 Deserialize: TypeAlias = Callable[[bytes], Message]
@@ -153,30 +156,31 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic
     async def _run(
         self, rpc: str, behaviour: Behaviour, request: Message | Exception, context: Context
     ) -> Message | None:
-        call = self._call(rpc, context)
+        metadata = context.invocation_metadata() or ()
+        call = self._call(rpc, metadata, context)
         CALL.set(call)
         task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment]  # grpc runs a task per call
         self._running.add(task)
         self._observer.began(call)
-        code, reason = Code.OK, ""
+        code = reason = ""
         try:
             message = _decoded(_stopping() if self._closing else request)
-            call.provider_key = self._provider_key(context)
+            call.provider_key = self._provider_key(metadata)
             response = await behaviour(message, context)
             context.set_trailing_metadata(_trailers(call))
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (the one barrier)
             failure = self._failure(error, call, context)
-            code, reason = TABLE[failure.reason].code, Reason.Name(failure.reason)
+            code, reason = Code.Name(TABLE[failure.reason].code), Reason.Name(failure.reason)
             await _end(error, failure, call, context)
         else:
             return response
         finally:
             self._running.discard(task)
-            self._observer.ended(call, Code.Name(code), reason)
+            self._observer.ended(call, code or "OK", reason)
 
-    def _provider_key(self, context: Context) -> Secret | None:
+    def _provider_key(self, metadata: Given) -> Secret | None:
         """The caller's own key for the provider; refused where the settings do not allow it."""
-        key = _metadata(context, "x-tokenwire-provider-key")
+        key = _value(metadata, "x-tokenwire-provider-key")
         if not key:
             return None
         if not self._provider_keys:
@@ -191,12 +195,12 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic
             return _stopping()
         return _failure(error, call, context)
 
-    def _call(self, rpc: str, context: Context) -> Call:
+    def _call(self, rpc: str, metadata: Given, context: Context) -> Call:
         arrived = now()
         remaining = context.time_remaining()
         longest = self._limits.max_deadline_seconds
         deadline = UNBOUNDED if remaining is None else arrived + min(remaining, longest)
-        return Call(_request_id(context), rpc, arrived, deadline, caller=CALLER.get())
+        return Call(_request_id(metadata), rpc, arrived, deadline, caller=CALLER.get())
 
 
 async def _nothing(_request: Message, _context: Context) -> None:
@@ -207,9 +211,9 @@ def _stopping() -> GatewayError:
     return GatewayError(reason=Reason.SHUTTING_DOWN, text="The server is stopping.")
 
 
-def _metadata(context: Context, name: str) -> str:
+def _value(metadata: Given, name: str) -> str:
     """The first value of a metadata key; empty when there is none."""
-    for key, value in context.invocation_metadata() or ():
+    for key, value in metadata:
         if key == name and isinstance(value, str):
             return value
     return ""
@@ -221,10 +225,10 @@ def _decoded(request: Message | Exception) -> Message:
     return request
 
 
-def _request_id(context: Context) -> str:
-    """The caller's `x-request-id` where it is well formed, else a new one."""
-    given = _metadata(context, "x-request-id")
-    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+def _request_id(metadata: Given) -> str:
+    """The caller's `x-request-id` where it is well formed, else a new one: no secret, but nobody's twice."""
+    given = _value(metadata, "x-request-id")
+    return given if given and _REQUEST_ID.fullmatch(given) else f"{_ids.getrandbits(64):016x}"
 
 
 def _failure(error: BaseException, call: Call, context: Context) -> GatewayError:
@@ -283,7 +287,7 @@ async def _or_drop(abort: Coroutine[Any, Any, None]) -> None:
 
 def _trailers(call: Call) -> Metadata:
     overhead = max(0.0, now() - call.arrived - call.upstream_seconds - call.queued_seconds)
-    return tuple(
+    found = [
         (key, value)
         for key, value in (
             ("x-request-id", call.request_id),
@@ -293,4 +297,5 @@ def _trailers(call: Call) -> Metadata:
             ("x-tokenwire-overhead-us", str(round(overhead * 1e6))),
         )
         if value and len(value) <= _LONGEST and value.isascii() and value.isprintable()
-    )
+    ]
+    return tuple(found)

@@ -63,6 +63,8 @@ class Check:
     def conclude(self, request: Message, unsupported: Unsupported) -> None:
         """Raises INVALID_REQUEST for what was found, and for what holds for every message; then refuses or
         leaves out fields of a newer contract."""
+        if not self.violations and wellformed.is_clean(request):
+            return
         findings = wellformed.Findings()
         wellformed.examine(request, findings)
         violations = (self.violations + findings.violations)[:MAX_VIOLATIONS]

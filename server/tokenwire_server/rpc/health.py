@@ -5,12 +5,11 @@ from importlib.metadata import version
 from typing import Any, Final, TypeAlias
 
 import grpc
-from google.protobuf.duration_pb2 import Duration
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tokenwire.v1 import health_pb2 as pb
 from tokenwire.v1 import llm_service_pb2
-from tokenwire_server.call import now
+from tokenwire_server.call import fill, now
 from tokenwire_server.telemetry.provider_health import ProviderHealth
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -42,9 +41,8 @@ class Health(health_pb2_grpc.HealthServicer):
         """The answer to a caller of this name; empty = it has not said who it is."""
         if self._asks_callers and not caller:
             return pb.HealthResponse(status=self._status())
-        uptime = Duration()
-        uptime.FromNanoseconds(int((now() - self._began) * 1e9))
-        found = pb.HealthResponse(status=self._status(), uptime=uptime, providers=self._providers.rows())
+        found = pb.HealthResponse(status=self._status(), providers=self._providers.rows())
+        fill(found.uptime, now() - self._began)
         found.MergeFrom(self._about)
         return found
 

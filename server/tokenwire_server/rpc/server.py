@@ -18,15 +18,13 @@ _SERVICE: Final = llm_service_pb2.DESCRIPTOR.services_by_name["LLMService"].full
 _SERVICES: Final = (_SERVICE, HEALTH)
 _KIB: Final = 1024
 _MIB: Final = 1024 * _KIB
-_MARGIN: Final = 1.0
+_MARGIN: Final = 0.5
 """Seconds after our own grace until grpc cuts off what is left: last statuses need a moment to leave."""
 _NOTICE: Final = 1.0
 """Seconds for those who watch health. grpc cancels calls that cross its stop, without a status that anybody
 retries (docs/decisions/0006-drain.md)."""
 
 OPTIONS: Final = (
-    # A second server on the same port is refused instead of sharing it in silence.
-    ("grpc.so_reuseport", 0),
     # Behind our own limit, which answers with details; this one protects memory.
     ("grpc.max_receive_message_length", 64 * _MIB),
     ("grpc.max_send_message_length", 64 * _MIB),
@@ -48,6 +46,8 @@ def options(settings: ServerSettings) -> tuple[tuple[str, int], ...]:
     """The server's channel options. grpc says nothing of a name that it does not know."""
     found = (
         *OPTIONS,
+        # One process shares its port with no other: a second server is refused instead of joining in silence.
+        ("grpc.so_reuseport", int(settings.workers != 1)),
         ("grpc.max_concurrent_streams", settings.max_concurrent_streams),
         ("grpc.max_allowed_incoming_connections", settings.max_connections),
     )

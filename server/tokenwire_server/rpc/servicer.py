@@ -6,14 +6,13 @@ from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import grpc
-from google.protobuf.duration_pb2 import Duration
 
 from tokenwire.v1 import chat_pb2 as pb
 from tokenwire.v1 import common_pb2 as common
 from tokenwire.v1 import embed_pb2, health_pb2, llm_service_pb2_grpc, models_pb2, tokens_pb2
-from tokenwire.v1.errors_pb2 import ErrorReason as Reason
+from tokenwire.v1.errors_pb2 import SLOW_READER
 from tokenwire_server.backend import Backend, ModelList, TokenCounter
-from tokenwire_server.call import Call, Target, now
+from tokenwire_server.call import Call, Target, fill, now
 from tokenwire_server.errors import invalid
 from tokenwire_server.policy.resolve import Aliases
 from tokenwire_server.rpc.current import CALL
@@ -68,16 +67,17 @@ class LLMServicer(llm_service_pb2_grpc.LLMServiceServicer):
     async def ChatStream(self, request: pb.ChatRequest, context: Context) -> None:  # type: ignore[override]
         call = self._admitted(request)
         call.hedge_after = self._aliases.hedge_after(request.model)
-        async with Watch(call.deadline) as reader, self._backend.stream(request, call) as events:
-            write: Write = partial(_begin, context)
-            async for batch in events:
-                reader.expect(self._limits.slow_reader_seconds, Reason.SLOW_READER)
-                for event in batch or (_HEARTBEAT,):
-                    if event.HasField("completed"):
-                        _complete(event.completed.response, call)
-                    await write(event)
-                    write = context.write
-                reader.relax()
+        write: Write = partial(_begin, context)
+        with Watch(call.deadline) as reader:
+            async with self._backend.stream(request, call) as events:
+                async for batch in events:
+                    reader.expect(self._limits.slow_reader_seconds, SLOW_READER)
+                    for event in batch or (_HEARTBEAT,):
+                        if event.HasField("completed"):
+                            _complete(event.completed.response, call)
+                        await write(event)
+                        write = context.write
+                    reader.relax()
 
     async def Embed(self, request: embed_pb2.EmbedRequest, context: Context) -> embed_pb2.EmbedResponse:
         call = self._admitted_embed(request)
@@ -157,14 +157,8 @@ def _complete(response: pb.ChatResponse | embed_pb2.EmbedResponse, call: Call) -
     response.warnings.extend(call.unsupported.warnings)
     timing = response.timing
     if call.queued_seconds:
-        timing.queue.CopyFrom(_duration(call.queued_seconds))
-    timing.upstream.CopyFrom(_duration(call.upstream_seconds))
-    timing.total.CopyFrom(_duration(now() - call.arrived))
+        fill(timing.queue, call.queued_seconds)
+    fill(timing.upstream, call.upstream_seconds)
+    fill(timing.total, now() - call.arrived)
     if call.first_content is not None:
-        timing.first_token.CopyFrom(_duration(call.first_content - call.arrived))
-
-
-def _duration(seconds: float) -> Duration:
-    duration = Duration()
-    duration.FromNanoseconds(int(seconds * 1e9))
-    return duration
+        fill(timing.first_token, call.first_content - call.arrived)

@@ -1,7 +1,7 @@
 """Checks ChatRequest against the contract. Behind it no layer checks again, before it none runs."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import orjson
@@ -17,6 +17,8 @@ _MEDIA_TYPE: Final = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
 _URL: Final = ("https://", "http://", "data:")
 _MAX_ID: Final = 256
 _MAX_STATE: Final = 256 * 1024
+_MAX_FLUSH: Final = 1_000_000_000
+"""Nanoseconds; no longer than the shortest heartbeat interval."""
 
 _RANGES: Final = {
     "max_output_tokens": (1, None),
@@ -67,21 +69,25 @@ class _ChatCheck(Check):
         self.at_most("metadata", request.metadata, self.limits.max_metadata_pairs)
         if self.violations:
             return
-        self._continued = bool(request.previous_response_id)
-        if len(request.previous_response_id) > _MAX_ID or not request.previous_response_id.isprintable():
-            self.refuse("previous_response_id", f"An id is at most {_MAX_ID} printable characters.")
+        self._previous(request.previous_response_id)
         for index, message in enumerate(request.messages):
             if message.role not in _PLAIN or message.parts:  # there is nothing wrong with a text alone
                 self._message(message, f"messages[{index}]")
         if request.HasField("config"):
             self._config(request.config)
-        self._tools(request)
+        if request.tools or request.HasField("tool_choice"):
+            self._tools(request)
         if request.HasField("response_format"):
             self._response_format(request.response_format)
         if request.HasField("provider_options"):
             self.provider_options(request.provider_options)
         if request.HasField("stream_options"):
             self._stream_options(request.stream_options)
+
+    def _previous(self, response_id: str) -> None:
+        self._continued = bool(response_id)
+        if len(response_id) > _MAX_ID or not response_id.isprintable():
+            self.refuse("previous_response_id", f"An id is at most {_MAX_ID} printable characters.")
 
     # Messages
 
@@ -177,19 +183,27 @@ class _ChatCheck(Check):
 
     def _config(self, config: pb.GenerationConfig) -> None:
         for field, value in config.ListFields():
-            low, high = _RANGES.get(field.name, (None, None))
-            if (low is not None and value < low) or (high is not None and value > high):
-                bounds = f"at least {low}" if high is None else f"between {low} and {high}"
-                self.refuse(f"config.{field.name}", f"The value must be {bounds}.")
-        self.at_most("config.stop", config.stop, 16)
-        for index, text in enumerate(config.stop):
-            if not text:
-                self.refuse(f"config.stop[{index}]", "A stop text is not empty.")
+            match field.name:
+                case "stop":
+                    self._stop(value)
+                case "logit_bias":
+                    for token, bias in value.items():
+                        self._range(f"config.logit_bias.{token}", bias, -100, 100)
+                case name if name in _RANGES:
+                    self._range(f"config.{name}", value, *_RANGES[name])
         if config.HasField("top_logprobs") and not config.logprobs:
             self.refuse("config.top_logprobs", "It needs logprobs to be true.")
-        for token, bias in config.logit_bias.items():
-            if not -100 <= bias <= 100:
-                self.refuse(f"config.logit_bias.{token}", "The value must be between -100 and 100.")
+
+    def _range(self, path: str, value: float, low: float, high: float | None) -> None:
+        if value < low or (high is not None and value > high):
+            bounds = f"at least {low}" if high is None else f"between {low} and {high}"
+            self.refuse(path, f"The value must be {bounds}.")
+
+    def _stop(self, texts: Sequence[str]) -> None:
+        self.at_most("config.stop", texts, 16)
+        for index, text in enumerate(texts):
+            if not text:
+                self.refuse(f"config.stop[{index}]", "A stop text is not empty.")
 
     # Tools and formats
 
@@ -289,3 +303,5 @@ class _ChatCheck(Check):
     def _stream_options(self, options: pb.StreamOptions) -> None:
         if options.HasField("heartbeat_interval") and options.heartbeat_interval.seconds < 1:
             self.refuse("stream_options.heartbeat_interval", "It is at least one second.")
+        if not 0 <= options.flush_interval.ToNanoseconds() <= _MAX_FLUSH:
+            self.refuse("stream_options.flush_interval", "It is at most one second.")

@@ -5,7 +5,8 @@ can reach a log by being passed along.
 """
 
 import sys
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from traceback import StackSummary, walk_tb
 from typing import Any, Final
@@ -28,7 +29,7 @@ FIELDS: Final = frozenset(
         "in_flight",
         "signal",
     }
-    | {"config_hash", "error_type", "caller", "state"}
+    | {"config_hash", "error_type", "caller", "state", "limit", "needed", "worker", "workers"}
 )
 """All that a log line may hold."""
 
@@ -37,22 +38,20 @@ Event = MutableMapping[str, Any]
 
 def configure(*, json: bool) -> None:
     """Sets up the process's logs. Call it once, before the first line."""
-    renderer: Processor
+    renderers: Sequence[Processor]
     factory: Callable[..., object]
     if json:
-        renderer = structlog.processors.JSONRenderer(serializer=_dumps)
+        renderers = (_json,)
         factory = structlog.BytesLoggerFactory(sys.stderr.buffer)
     else:
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-        factory = structlog.PrintLoggerFactory(sys.stderr)
-    structlog.configure(
-        processors=[
+        renderers = (
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _placed,
-            _only_known,
-            renderer,
-        ],
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        )
+        factory = structlog.PrintLoggerFactory(sys.stderr)
+    structlog.configure(
+        processors=[_placed, _only_known, *renderers],
         wrapper_class=structlog.make_filtering_bound_logger("info"),
         logger_factory=factory,
         cache_logger_on_first_use=True,
@@ -73,8 +72,12 @@ def _placed(_logger: object, _method: str, event: Event) -> Event:
 
 
 def _only_known(_logger: object, _method: str, event: Event) -> Event:
+    if event.keys() <= FIELDS:
+        return event
     return {key: value for key, value in event.items() if key in FIELDS}
 
 
-def _dumps(event: Event, **_: object) -> bytes:
-    return orjson.dumps(event)
+def _json(_logger: object, method: str, event: Event) -> bytes:
+    """One step, as each call of the gateway has a line: orjson writes the time as well."""
+    event["level"], event["timestamp"] = method, datetime.now(UTC)
+    return orjson.dumps(event, option=orjson.OPT_UTC_Z)

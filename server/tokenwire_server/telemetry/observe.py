@@ -27,8 +27,8 @@ class Observer:
         first_token = None if call.first_content is None else call.first_content - call.arrived
         input_tokens = call.usage.input_tokens if call.usage else 0
         output_tokens = call.usage.output_tokens if call.usage else 0
-        for usage in call.lost:
-            self._metrics.lost(usage.input_tokens, usage.output_tokens)
+        for target, usage in call.lost:
+            self._metrics.lost(target.provider, target.model, usage)
         for attempt in call.attempts:
             self._metrics.attempted(attempt.provider, attempt.reason)
         cost = call.usage.cost_nano_usd if call.usage and call.usage.HasField("cost_nano_usd") else None

@@ -8,6 +8,8 @@ from faults.matrix.rows import ALL, APIS, ROWS, Row
 ELSEWHERE: Final = (
     ("U15", "an outage of 50 calls", "retries ≤ 10 + 10 %; then CIRCUIT_OPEN; found again within 5 s",
      "faults/matrix/test_outages.py::test_an_outage_is_not_made_worse_and_its_end_is_noticed"),
+    ("U16", "401 for one key of two", "OK with the other one, in 2 upstream calls",
+     "rpc/test_aliases.py::test_another_key_of_the_provider_comes_before_another_target"),
     ("U18", "name server silent", "other providers' calls go on",
      "faults/matrix/test_outages.py::test_a_silent_name_server_holds_up_nobody_else"),
     ("U22", "1,000 streams in turn", "one connection",
@@ -53,6 +55,8 @@ ELSEWHERE: Final = (
      "faults/test_options.py::test_an_old_connection_is_ended_once_its_stream_is"),
     ("P1", "SIGTERM and SIGINT", "calls in flight end well",
      "faults/test_stopping.py::test_a_stream_in_flight_ends_well"),
+    ("P2", "SIGKILL of one worker process", "the others' calls go on, no count falls, another one starts",
+     "faults/test_workers.py::test_a_worker_that_is_killed_comes_back"),
     ("P3", "a second server on the port", "refused",
      "faults/test_starting.py::test_a_second_server_on_its_port_is_refused"),
     ("P4", "the wall clock steps by an hour", "no call ends",

@@ -19,6 +19,7 @@ from tokenwire_server.backend import Backend
 from tokenwire_server.call import Call, Target, now
 from tokenwire_server.errors import GatewayError
 from tokenwire_server.providers.http import HttpClient, Reply
+from tokenwire_server.providers.http1.request import Request
 from tokenwire_server.providers.registry import provider_backend
 from tokenwire_server.settings import Defaults, Provider
 from tokenwire_server.unsupported import Unsupported
@@ -111,13 +112,7 @@ class Sink(HttpClient):
         self.sent: list[bytes] = []
 
     @asynccontextmanager
-    async def post(
-        self,
-        url: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        connect_seconds: float,
-    ) -> AsyncIterator[Reply]:
+    async def send(self, request: Request, body: bytes, connect_seconds: float) -> AsyncIterator[Reply]:
         self.sent.append(body)
         raise GatewayError(reason=Reason.PROVIDER_UNAVAILABLE, text="Nothing is sent.")
         yield

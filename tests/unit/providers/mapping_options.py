@@ -237,6 +237,7 @@ REST = [
     row("ChatRequest.unsupported_parameters", hi(unsupported_parameters=DROP), sent()),
     row("ChatRequest.stream_options", hi(stream_options=pb.StreamOptions()), sent()),
     row("StreamOptions.deltas_only", hi(stream_options={"deltas_only": True}), sent()),
+    row("StreamOptions.flush_interval", hi(stream_options={"flush_interval": Duration(nanos=9)}), sent()),
     row(
         "StreamOptions.heartbeat_interval",
         hi(stream_options={"heartbeat_interval": Duration(seconds=9)}),

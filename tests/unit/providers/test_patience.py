@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tokenwire_server.call import UNBOUNDED
-from tokenwire_server.providers.patience import Patience, patience_for
+from tokenwire_server.providers.patience import Patience, at_once, patience_for
 from tokenwire_server.settings import OpenAIProvider
 
 
@@ -39,4 +39,4 @@ def test_the_models_own_come_first_and_thought_takes_time(
 
 
 def test_an_answer_that_comes_at_once_has_no_first_token() -> None:
-    assert Patience(1, 2, 3, 4).whole() == (1, UNBOUNDED, 3, 4)
+    assert at_once(Patience(1, 2, 3, 4)) == (1, UNBOUNDED, 3, 4)

@@ -46,7 +46,7 @@ PUSHBACK: Final = {
     "RESPONSE_TOO_LARGE": "-1",
     "SLOW_READER": "-1",
 }
-RETRY_INFO: Final = {"RATE_LIMITED", "OVERLOADED", "PROVIDER_RATE_LIMITED"}
+RETRY_INFO: Final = {"RATE_LIMITED", "OVERLOADED", "PROVIDER_RATE_LIMITED", "CIRCUIT_OPEN"}
 LIMITED_BY_PROVIDER: Final = {"INSUFFICIENT_QUOTA", "PROVIDER_RATE_LIMITED"}
 
 REASONS: Final = [name for name in Reason.DESCRIPTOR.values_by_name if name != "ERROR_REASON_UNSPECIFIED"]
@@ -122,7 +122,7 @@ def test_what_was_not_found_is_named() -> None:
     assert (failed.resource.resource_type, failed.resource.resource_name) == ("model", "gpt-none")
 
 
-@pytest.mark.parametrize("name", sorted(RETRY_INFO - {"PROVIDER_RATE_LIMITED"}))
+@pytest.mark.parametrize("name", sorted(RETRY_INFO & PUSHBACK.keys()))
 def test_retry_info_and_pushback_say_the_same(name: str) -> None:
     failed = _failure(GatewayError(reason=Reason.Value(name), text="No.", retry_after=1.5))
     assert failed.retry_after == 1.5

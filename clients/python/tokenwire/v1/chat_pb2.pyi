@@ -1083,10 +1083,19 @@ class StreamOptions(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    FLUSH_INTERVAL_FIELD_NUMBER: _builtins.int
     DELTAS_ONLY_FIELD_NUMBER: _builtins.int
     HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
     deltas_only: _builtins.bool
     """Leaves the text of messages and their parts out of `completed`."""
+    @_builtins.property
+    def flush_interval(self) -> _duration_pb2.Duration:
+        """Least time between two messages of content: what comes meanwhile goes out in one, for callers who would
+        rather have fewer. The first content is sent at once, and the stream's end ends the wait; a time limit
+        that ends the stream may lose what was held. At most 1 s; 0 = each is sent at once; absent = at once
+        while the server is not busy, else by its settings.
+        """
+
     @_builtins.property
     def heartbeat_interval(self) -> _duration_pb2.Duration:
         """Silence after which a Heartbeat is sent, once the stream has started; at least 1 s, absent = none."""
@@ -1094,12 +1103,13 @@ class StreamOptions(_message.Message):
     def __init__(
         self,
         *,
+        flush_interval: _duration_pb2.Duration | None = ...,
         deltas_only: _builtins.bool = ...,
         heartbeat_interval: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["flush_interval", b"flush_interval", "heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deltas_only", b"deltas_only", "heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deltas_only", b"deltas_only", "flush_interval", b"flush_interval", "heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

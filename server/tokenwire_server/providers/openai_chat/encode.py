@@ -63,7 +63,7 @@ def encode(job: Job) -> JsonObject:
             body[key] = text
     if request.metadata:
         body["metadata"] = dict(request.metadata)
-    if job.provider in request.provider_options.fields:
+    if request.HasField("provider_options") and job.provider in request.provider_options.fields:
         body |= from_struct(request.provider_options.fields[job.provider].struct_value)
     return body
 

@@ -42,9 +42,10 @@ class ChatStreamDecoder:
             raise TypeError("not an object")
         if chunk.get("error") or chunk.get("object") == "error":
             raise stream_error(chunk.get("error") or chunk)
-        if len(chunk) != self._width or chunk.get("usage") or not self._assembler.response.id:
-            self._width = len(chunk)  # the same fields with the same values in most chunks
+        if len(chunk) != self._width or chunk.get("usage"):
             head(chunk, self._assembler.response)
+            # The same fields with the same values in most chunks, once there is an id.
+            self._width = len(chunk) if self._assembler.response.id else 0
         for choice in chunk["choices"]:
             self._choice(choice)
 
