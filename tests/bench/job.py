@@ -14,6 +14,7 @@ class Job:
     target: str
     provider: str
     model: str
+    """One of the models, or a mix of them."""
     completes: bool
     """Whether the server's streams end with `completed`: a bare one's do not."""
     slots: int
@@ -26,3 +27,7 @@ class Job:
     upstream: int
     cores: tuple[int, ...]
     """Those of the server."""
+    connections: int = 1
+    """Calls take them in turn."""
+    sheds: bool = False
+    """Whether the server may refuse calls as OVERLOADED; Health it must answer."""

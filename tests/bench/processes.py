@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +15,14 @@ from .measure import Window
 from .payload import KEYS
 
 ROOT: Final = Path(__file__).parents[2]
-_READY_SECONDS: Final = 30.0
+_READY_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 10.0
 _CONFIG: Final = """\
 environment = "production"
 
 [server]
 listen = ["127.0.0.1:0"]
+{server}
 
 [metrics]
 listen = "127.0.0.1:0"
@@ -42,6 +43,9 @@ endpoint = "responses"
 api_key = "{responses}"
 base_url = "http://127.0.0.1:{port}/v1"
 """
+
+
+NO_SETTINGS: Final[Mapping[str, int]] = {}
 
 
 class BenchError(Exception):
@@ -147,9 +151,9 @@ _PIPE: Final = asyncio.subprocess.PIPE
 class Module(Process):
     """A module of this package."""
 
-    async def start(self, *, serves: bool = True) -> Self:
+    async def start(self, *, serves: bool = True, python: str = sys.executable) -> Self:
         """Starts it; one that serves is ready afterwards."""
-        await self._spawn(sys.executable, "-m", f"tests.bench.{self._name}", cwd=ROOT)
+        await self._spawn(python, "-m", f"tests.bench.{self._name}", cwd=ROOT)
         if serves:
             self.port = json.loads(await self.read_line(_READY_SECONDS))["port"]
         return self
@@ -158,13 +162,22 @@ class Module(Process):
 class Gateway(Process):
     """`tokenwire serve`, as a user starts it: metrics on, access log on and written to a file."""
 
-    async def start(self, upstream: int) -> float:
-        """Starts it before this upstream, and gives the seconds until it said that it serves."""
+    calls = 0
+    """That were counted, and must be in its log."""
+
+    async def start(
+        self, upstream: int, server: Mapping[str, int] = NO_SETTINGS, python: str = sys.executable
+    ) -> float:
+        """Starts it before this upstream, and gives the seconds until it said that it serves.
+
+        `server` are settings besides the shipped ones, `python` is of an environment that has Tokenwire.
+        """
         config = self.log.with_suffix(".toml")
-        config.write_text(_CONFIG.format(**KEYS, port=upstream))
+        lines = "\n".join(f"{name} = {value}" for name, value in server.items())
+        config.write_text(_CONFIG.format(**KEYS, port=upstream, server=lines))
         foreign = ("TOKENWIRE_", "OPENAI_", "MISTRAL_")  # settings of whoever runs the bench
         env = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-        command = str(Path(sys.executable).with_name("tokenwire"))
+        command = str(Path(python).with_name("tokenwire"))
         began = monotonic()
         await self._spawn(command, "serve", "--config", str(config), cwd=self.log.parent, env=env)
         with self.log.open("rb") as log:

@@ -21,23 +21,26 @@ from tokenwire.v1 import common_pb2, embed_pb2, llm_service_pb2_grpc
 from tokenwire_server.rpc.server import OPTIONS
 
 from .child import serve_until_told
-from .payload import ANSWER, CHAT, DIMENSIONS, EMBEDDINGS, PACE, PACED, PIECES, USAGE
+from .payload import CHATS, DIMENSIONS, EMBEDDINGS, PACE, PACED, PIECES, USAGE, answer
 
 if TYPE_CHECKING:
     Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
-def response() -> pb.ChatResponse:
+def response(model: str) -> pb.ChatResponse:
     """What a gateway answers to the upstream's reply, without what it knows itself."""
     given, made = USAGE
-    message = pb.ChatMessage(role=pb.ROLE_ASSISTANT, text=ANSWER)
-    choice = pb.Choice(message=message, finish_reason=pb.FINISH_REASON_STOP, native_finish_reason="stop")
-    usage = common_pb2.Usage(input_tokens=given, output_tokens=made, total_tokens=given + made)
-    answer = pb.ChatResponse(
-        id="chatcmpl-bench", model=CHAT, provider="openai", choices=[choice], usage=usage
+    choice = pb.Choice(
+        message=answer(model), finish_reason=pb.FINISH_REASON_STOP, native_finish_reason="stop"
     )
-    answer.create_time.seconds = 1767225600
-    return answer
+    if CHATS[model].tools:
+        choice.finish_reason, choice.native_finish_reason = pb.FINISH_REASON_TOOL_CALLS, "tool_calls"
+    usage = common_pb2.Usage(input_tokens=given, output_tokens=made, total_tokens=given + made)
+    found = pb.ChatResponse(
+        id="chatcmpl-bench", model=model, provider="openai", choices=[choice], usage=usage
+    )
+    found.create_time.seconds = 1767225600
+    return found
 
 
 def embed_response(model: str) -> embed_pb2.EmbedResponse:
@@ -58,13 +61,13 @@ class Reference(llm_service_pb2_grpc.LLMServiceServicer):
     """Chat and Embed answer from memory, ChatStream writes each token by itself."""
 
     def __init__(self) -> None:
-        self._response = response()
+        self._answered = {f"openai/{model}": response(model) for model in CHATS}
         self._embedded = {f"openai/{model}": embed_response(model) for model in EMBEDDINGS}
         self._deltas = [pb.ChatStreamResponse(text_delta=pb.TextDelta(text=piece)) for piece in PIECES]
 
     async def Chat(self, request: pb.ChatRequest, context: "Context") -> pb.ChatResponse:  # noqa: N802
-        """The same answer to everyone."""
-        return self._response
+        """The model's answer, the same to everyone."""
+        return self._answered[request.model]
 
     async def ChatStream(  # type: ignore[override]  # noqa: N802
         self, request: pb.ChatRequest, context: "Context"

@@ -1,17 +1,16 @@
 """One whole run: start everything, put each scenario on both servers in turn, stop everything."""
 
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import orjson
-
-from .job import DRAIN_SECONDS, Job
+from . import client_cost
+from . import overload as overloads
 from .measure import Spread, Window, memory_mib
-from .processes import BenchError, Cores, Gateway, Module
+from .processes import Cores
+from .rig import Bench
 from .scenarios import Pair, Result, Scenario
 
 _MOST: Final = 0.9
@@ -20,18 +19,33 @@ _FOREIGN: Final = 0.1
 """Of the servers' core: more than that is worth saying."""
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run consists of."""
+
+    scenarios: Sequence[Scenario]
+    starts: int
+    """How often the gateway is started, for the time that it takes."""
+    overload: Scenario | None
+    python: str
+    """The interpreter of the servers under test."""
+    client: client_cost.Plan | None = None
+
+
 @dataclass(slots=True)
 class Findings:
     """What a run found."""
 
     cores: Cores
     results: list[Result] = field(default_factory=list)
+    overload: Sequence[overloads.Round] = ()
+    client: Sequence[client_cost.Cost] = ()
     starts: list[float] = field(default_factory=list)
     """Seconds until ready, of each start."""
     idle_mib: float = 0.0
     peak_mib: float = 0.0
     calls: int = 0
-    """Those in the gateway's windows; its access log has at least as many lines."""
+    """Those in the gateways' windows; their access logs have at least as many lines."""
     access_lines: int = 0
     doubts: list[str] = field(default_factory=list)
     """Why the run does not show what the gateway can do."""
@@ -43,87 +57,43 @@ class Findings:
         """Seconds until ready."""
         return Spread.of(self.starts)
 
-
-class Bench:
-    """The processes, and how one run is put on one of the two servers."""
-
-    def __init__(self, folder: Path, cores: Cores) -> None:
-        self._cores = cores
-        self.reference = Module("reference", folder, cores.server)
-        self.gateway = Gateway("gateway", folder, cores.server)
-        self.upstream = Module("upstream", folder, cores.upstream)
-        self._load = Module("load", folder, cores.load)
-
-    @asynccontextmanager
-    async def running(self, starts: int) -> AsyncIterator[list[float]]:
-        """All of them, the gateway started so many times; gives the seconds that each start took."""
-        async with AsyncExitStack() as stack:
-            for module in (self.upstream, self.reference, self._load):
-                await module.start(serves=module is not self._load)
-                stack.push_async_callback(module.stop)
-            seconds = []
-            stack.push_async_callback(self.gateway.stop)
-            for _ in range(starts - 1):
-                seconds.append(await self.gateway.start(self.upstream.port))
-                await self.gateway.stop()
-            seconds.append(await self.gateway.start(self.upstream.port))
-            yield seconds
-
-    async def window(self, scenario: Scenario, rate: float, server: Module | Gateway) -> Window:
-        """One run; raises BenchError when a call fails."""
-        job = Job(
-            target=f"127.0.0.1:{server.port}",
-            provider=scenario.provider,
-            model=scenario.model,
-            completes=server is self.gateway,
-            slots=scenario.slots,
-            rate=rate,
-            warm=scenario.warm,
-            seconds=scenario.seconds,
-            server=server.pid,
-            upstream=self.upstream.pid,
-            cores=self._cores.server,
-        )
-        self._load.write_line(orjson.dumps(asdict(job)))
-        patience = scenario.warm + scenario.seconds + 2 * DRAIN_SECONDS
-        window = Window(**orjson.loads(await self._load.read_line(patience)))
-        if window.failures:
-            raise BenchError(f"{scenario.name}: a call failed: {'; '.join(window.failures)}")
-        if not window.count(scenario.unit):
-            raise BenchError(f"{scenario.name}: no {scenario.unit} within {scenario.seconds} s")
-        return window
+    @property
+    def by_name(self) -> dict[str, Result]:
+        """The results by their scenarios' names."""
+        return {result.scenario.name: result for result in self.results}
 
 
-async def run(scenarios: Sequence[Scenario], starts: int, say: Callable[[str], None]) -> Findings:
+async def run(plan: Plan, say: Callable[[str], None]) -> Findings:
     """The findings; `say` is told how far it is. Raises BenchError."""
     findings = Findings(Cores.choose())
     if not findings.cores.apart:
         findings.notes.append("One core only: the servers shared it with load and upstream")
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        bench = Bench(Path(folder), findings.cores)
-        async with bench.running(starts) as findings.starts:
+        bench = Bench(Path(folder), findings.cores, plan.python)
+        async with bench.running(plan.starts) as findings.starts:
             findings.idle_mib = memory_mib(bench.gateway.pid)
-            for scenario in scenarios:
+            for scenario in plan.scenarios:
                 findings.results += await _scenario(bench, scenario, findings, say)
             findings.peak_mib = memory_mib(bench.gateway.pid, "VmHWM")
-        findings.access_lines = bench.gateway.access_lines()
-    if findings.access_lines < findings.calls:
-        raise BenchError(f"{findings.calls} calls left {findings.access_lines} access lines only")
+            if plan.overload:
+                findings.overload = await overloads.measure(bench, plan.overload, say)
+                foreign = max(each.overload.foreign() for each in findings.overload)
+                _note_others(plan.overload, foreign, findings)
+            if plan.client:
+                findings.client = await client_cost.measure(bench, plan.client, say)
+    findings.calls, findings.access_lines = bench.calls, bench.access_lines
     return findings
 
 
 async def _scenario(
     bench: Bench, scenario: Scenario, findings: Findings, say: Callable[[str], None]
 ) -> list[Result]:
-    rate = findings.results[0].light_rate() if scenario.light else 0.0
+    rate = findings.by_name[scenario.of].gateway.per_second.median * scenario.part if scenario.of else 0.0
     pairs = list[Pair]()
     beside = {other: list[Pair]() for other in scenario.through_others()}
     for number in range(scenario.rounds):
         say(f"{scenario.title}: {number + 1} of {scenario.rounds}")
-        pair = Pair(
-            await bench.window(scenario, rate, bench.reference),
-            await bench.window(scenario, rate, bench.gateway),
-        )
+        pair = await bench.pair(scenario, rate)
         pairs.append(pair)
         for other, found in beside.items():
             found.append(Pair(pair.gateway, await bench.window(other, rate, bench.gateway)))
@@ -136,12 +106,15 @@ async def _scenario(
 def _judge(result: Result, findings: Findings) -> None:
     """Says what makes a result doubtful."""
     scenario, pairs = result.scenario, result.pairs
-    findings.calls += sum(pair.gateway.calls for pair in pairs)
     if held := _held_back(scenario, [pair.gateway for pair in pairs], findings.cores):
         findings.doubts.append(f"{scenario.title}: load and upstream held the gateway back ({held})")
     if held := _held_back(scenario, [pair.reference for pair in pairs], findings.cores):
         findings.notes.append(f"{scenario.title}: the reference could have done more ({held})")
-    if (foreign := max(result.reference.foreign.median, result.gateway.foreign.median)) > _FOREIGN:
+    _note_others(scenario, max(result.reference.foreign.median, result.gateway.foreign.median), findings)
+
+
+def _note_others(scenario: Scenario, foreign: float, findings: Findings) -> None:
+    if foreign > _FOREIGN:
         findings.notes.append(f"{scenario.title}: other processes had {foreign:.0%} of the servers' core")
 
 

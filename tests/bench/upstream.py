@@ -12,7 +12,22 @@ from typing import Any, Final, cast
 import orjson
 
 from .child import serve_until_told
-from .payload import BURST, CHAT, EMBEDDINGS, KEYS, MISTRAL, OPENAI, PACE, PACED, RESPONSES, TOKENS, messages
+from .payload import (
+    BURST,
+    CHATS,
+    EMBEDDINGS,
+    KEYS,
+    MISTRAL,
+    OPENAI,
+    PACE,
+    PACED,
+    RESPONSES,
+    SLOW,
+    SLOW_SECONDS,
+    TOKENS,
+    messages,
+    tools,
+)
 from .wire import http, reply, vectors, writes
 
 _CHAT_LINE: Final = b"POST /v1/chat/completions HTTP/1.1\r\n"
@@ -22,12 +37,19 @@ _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 _TYPE: Final = re.compile(rb"\r\ncontent-type: *application/json\r\n", re.IGNORECASE)
 _KEY: Final = re.compile(rb"\r\nauthorization: Bearer (\S+)\r\n", re.IGNORECASE)
 _PROVIDERS: Final = {key.encode(): provider for provider, key in KEYS.items()}
-_MODELS: Final = {OPENAI: {CHAT, BURST, PACED}, MISTRAL: {BURST, PACED}, RESPONSES: {BURST}}
+_MODELS: Final = {OPENAI: {*CHATS, BURST, PACED}, MISTRAL: {BURST, PACED}, RESPONSES: {BURST}}
 _MISTRAL_FIELDS: Final = {"model", "messages", "stream"}
-_MESSAGES: Final = messages()
+_MESSAGES: Final = {model: messages(model) for model in (*CHATS, BURST, PACED)}
+_TOOLS: Final = {model: tools(model) for model in _MESSAGES}
 
-_WHOLE: Final = {CHAT.encode(): http(b"200 OK", reply())} | {
-    model.encode(): http(b"200 OK", vectors(model)) for model in EMBEDDINGS
+
+def _quoted(model: str) -> bytes:
+    """As it stands in a request."""
+    return b'"%s"' % model.encode()
+
+
+_WHOLE: Final = {_quoted(model): http(b"200 OK", reply(model)) for model in CHATS} | {
+    _quoted(model): http(b"200 OK", vectors(model)) for model in EMBEDDINGS
 }
 _BURST: Final = {provider: b"".join(writes(provider, BURST)) for provider in KEYS}
 _PACED: Final = {provider: writes(provider, PACED) for provider in KEYS}
@@ -52,15 +74,19 @@ def mistake(head: bytes, body: bytes) -> str:
         fields = orjson.loads(body)
     except orjson.JSONDecodeError:
         return "not JSON"
-    if head.startswith(_EMBED_LINE):
-        return _embed_mistake(fields)
+    return _embed_mistake(fields) if head.startswith(_EMBED_LINE) else _chat_mistake(provider, fields)
+
+
+def _chat_mistake(provider: str, fields: object) -> str:
     if not isinstance(fields, dict) or fields.get("model") not in _MODELS[provider]:
         return "not a known model"
     if provider == RESPONSES:
         return _responses_mistake(fields)
-    if fields.get("messages") != _MESSAGES:
+    if fields.get("messages") != _MESSAGES[fields["model"]]:
         return "not the messages"
-    if bool(fields.get("stream")) != (fields["model"] != CHAT):
+    if fields.get("tools", []) != _TOOLS[fields["model"]]:
+        return "not the tools"
+    if bool(fields.get("stream")) != (fields["model"] not in CHATS):
         return "not the stream flag"
     return _mistral_mistake(fields) if provider == MISTRAL else _openai_mistake(fields)
 
@@ -74,13 +100,13 @@ def _embed_mistake(fields: object) -> str:
 
 
 def _responses_mistake(fields: Mapping[str, Any]) -> str:
-    expected = {"model": fields["model"], "input": _MESSAGES, "store": False, "stream": True}
+    expected = {"model": fields["model"], "input": _MESSAGES[fields["model"]], "store": False, "stream": True}
     return "" if fields == expected else "not what was asked for"
 
 
 def _openai_mistake(fields: Mapping[str, Any]) -> str:
     counts = (fields.get("stream_options") or {}).get("include_usage")
-    return "" if counts or fields["model"] == CHAT else "not the usage flag"
+    return "" if counts or fields["model"] in CHATS else "not the usage flag"
 
 
 def _mistral_mistake(fields: Mapping[str, Any]) -> str:
@@ -101,7 +127,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stops a stream under way."""
+        """Stops an answer under way."""
         if self._timer:
             self._timer.cancel()
 
@@ -125,10 +151,13 @@ class Connection(asyncio.Protocol):
             self._transport.write(http(b"400 Bad Request", orjson.dumps({"error": {"message": wrong}})))
             return
         provider = provider_of(head)
-        if PACED.encode() in body:
-            self._write_next(_PACED[provider], asyncio.get_running_loop().time(), 0)
-        elif BURST.encode() in body:
+        loop = asyncio.get_running_loop()
+        if _quoted(PACED) in body:
+            self._write_next(_PACED[provider], loop.time(), 0)
+        elif _quoted(BURST) in body:
             self._transport.write(_BURST[provider])
+        elif _quoted(SLOW) in body:
+            self._timer = loop.call_later(SLOW_SECONDS, self._transport.write, _WHOLE[_quoted(SLOW)])
         else:
             self._transport.write(next(whole for model, whole in _WHOLE.items() if model in body))
 

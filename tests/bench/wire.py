@@ -5,7 +5,22 @@ from typing import Final
 
 import orjson
 
-from .payload import ANSWER, CHAT, EMBEDDINGS, MISTRAL, OPENAI, PIECES, RESPONSES, STREAMED, USAGE, VECTORS
+from .payload import (
+    ANSWER,
+    ARGUMENTS,
+    CALL_ID,
+    CHAT,
+    CHATS,
+    EMBEDDINGS,
+    MISTRAL,
+    OPENAI,
+    PIECES,
+    RESPONSES,
+    STREAMED,
+    TOOL,
+    USAGE,
+    VECTORS,
+)
 
 Json = dict[str, object]
 Stream = tuple[bytes, list[bytes], list[bytes]]
@@ -47,11 +62,19 @@ def _openai_usage() -> Json:
     }
 
 
-def reply() -> bytes:
+def reply(model: str = CHAT) -> bytes:
     """The body of a unary reply of OpenAI."""
     message: Json = {"role": "assistant", "content": ANSWER, "refusal": None, "annotations": []}
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
-    fields: Json = {"id": "chatcmpl-bench", "object": "chat.completion", "model": CHAT, "choices": [choice]}
+    finish = "stop"
+    if CHATS[model].tools:
+        function = {"name": TOOL, "arguments": ARGUMENTS}
+        message |= {
+            "content": None,
+            "tool_calls": [{"id": CALL_ID, "type": "function", "function": function}],
+        }
+        finish = "tool_calls"
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
+    fields: Json = {"id": "chatcmpl-bench", "object": "chat.completion", "model": model, "choices": [choice]}
     return orjson.dumps(fields | _OPENAI_HEAD | {"usage": _openai_usage()})
 
 

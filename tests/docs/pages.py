@@ -76,7 +76,8 @@ def _commands(name: str, command: object) -> Iterator[str]:
     yield name
     if isinstance(command, TyperGroup):
         for inner, subcommand in command.commands.items():
-            yield from _commands(f"{name} {inner}", subcommand)
+            if not subcommand.hidden:
+                yield from _commands(f"{name} {inner}", subcommand)
 
 
 def _help(command: str) -> str:

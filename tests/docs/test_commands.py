@@ -16,6 +16,8 @@ SHOWN_ELSEWHERE = {
     "make run": "started by the fixture of this file",
     "make test": "runs this suite",
     "make bench": "minutes long; its quick form is a test of its own",
+    "make bench-peers": "installs 600 MB and takes minutes; its parts are tests of their own",
+    "make bench-check": "needs a quiet machine; its parts are tests of their own",
 }
 SHOWN = {
     "/metrics": ('tokenwire_provider_up{provider="openai"}',),

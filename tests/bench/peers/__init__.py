@@ -1,0 +1,1 @@
+"""`make bench-peers`: the same work through other gateways. docs/peers.md."""
