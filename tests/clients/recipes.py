@@ -49,9 +49,18 @@ RECIPES: Mapping[str, Recipe] = {
     "java": Recipe(
         ("mvn -q -B test-compile dependency:build-classpath -Dmdep.outputFile=target/classpath",),
         f"java -XX:TieredStopAtLevel=1 -cp {_CLASSES} dev.tokenwire.Tour",
+        f"java -XX:TieredStopAtLevel=1 -cp {_CLASSES} dev.tokenwire.Kit",
     ),
-    "typescript": Recipe((_NPM_CI, "npm run build"), "node dist/examples/tour.js"),
-    "rust": Recipe((f"cargo build {_CARGO} --example tour",), "../../.tools/proto-rust/debug/examples/tour"),
+    "typescript": Recipe(
+        (_NPM_CI, "npm run build"),
+        "node dist/examples/tour.js",
+        "node dist/examples/kit.js",
+    ),
+    "rust": Recipe(
+        (f"cargo build {_CARGO} --examples",),
+        "../../.tools/proto-rust/debug/examples/tour",
+        "../../.tools/proto-rust/debug/examples/kit",
+    ),
 }
 
 

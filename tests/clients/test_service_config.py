@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from python_client.standin import SERVICE, Failure, Standin, serving
 from clients.recipes import ROOT, tour
 from grpc import StatusCode
 from grpc_health.v1 import health_pb2
+from python_client.standin import SERVICE, Failure, Standin, serving
 from support.gateway import Gateway
 
 from tokenwire_server.simulator import Script

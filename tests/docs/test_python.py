@@ -17,8 +17,10 @@ PRINTED = {
     "example title: example speaker, 1 choix\n"
     "effort medium: The user wrote “<scene> <lieu>Une auberge, tard le soir</lieu\n"
     "left out: ['config.top_p']\n",
-    "docs/quickstart.md": "This is the Tokenwire simulator: no model was asked. "
-    "You wrote: “Explique la photosynthèse”.",
+    **dict.fromkeys(
+        ("README.md", "docs/quickstart.md"),
+        "This is the Tokenwire simulator: no model was asked. You wrote: “Explique la photosynthèse”.",
+    ),
 }
 """How what an example prints begins."""
 CLIENTS = "docs/clients/"
