@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 GRPCURL := github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
 
-.PHONY: help run test test-all lint bench bench-check bench-peers storm soak fuzz tools proto proto-check baseline lock image-base clean
+.PHONY: help run test test-all lint bench bench-check bench-peers storm soak fuzz kit tools proto proto-check baseline lock image-base clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -49,6 +49,9 @@ soak: .venv/.dev ## 200 streams, 5 % of them with faults, for SOAK_SECONDS: what
 FUZZ_SECONDS ?= 60
 fuzz: .tools/fuzz/.done ## coverage-guided fuzzing of what reads foreign bytes, FUZZ_SECONDS for each target
 	PYTHONPATH=tests .tools/fuzz/bin/python -m fuzz $(FUZZ_SECONDS)
+
+kit: .venv/.dev ## does each language's client handle every case? KIT='--runner ./mine': does yours? KIT=--help tells more
+	@GRPC_VERBOSITY=ERROR PYTHONPATH=tests $(BIN)/python -m conformance.kit $(KIT)
 
 tools: .tools/bin/grpcurl .tools/minilm/.done .tools/tiktoken/.done ## build grpcurl, install js-tiktoken and an embedding model (90 MB), which some tests need
 

@@ -64,6 +64,13 @@ RECIPES: Mapping[str, Recipe] = {
 }
 
 
+def languages(*names: str) -> list[object]:
+    """For `parametrize`; all of them by default. Those that must be compiled are of the long forms."""
+    return [
+        name if name == "python" else pytest.param(name, marks=pytest.mark.whole) for name in names or RECIPES
+    ]
+
+
 @cache
 def missing(language: str) -> str:
     """What this machine lacks to build it; empty if nothing."""

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from clients.recipes import ROOT, tour
+from clients.recipes import ROOT, languages, tour
 from grpc import StatusCode
 from grpc_health.v1 import health_pb2
 from python_client.standin import SERVICE, Failure, Standin, serving
@@ -13,7 +13,7 @@ from support.gateway import Gateway
 from tokenwire_server.simulator import Script
 
 CONFIG = ROOT / "clients" / "service-config.json"
-LANGUAGES = ("python", "go", "java")
+LANGUAGES = languages("python", "go", "java")
 """Those whose gRPC reads such a file."""
 
 

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	_ "google.golang.org/genproto/googleapis/rpc/errdetails" // knows the details of errors
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
