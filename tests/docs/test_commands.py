@@ -20,6 +20,13 @@ SHOWN_ELSEWHERE = {
     "make bench-check": "needs a quiet machine; its parts are tests of their own",
 }
 SHOWN = {
+    "multiply": ('"tool_call"', '"name": "multiply"', '"FINISH_REASON_TOOL_CALLS"'),
+    "response_format": (r'"{\"name\":\"example name\"}"',),
+    "x-request-id": (
+        "x-request-id: from-my-shell",
+        "x-tokenwire-provider: openai",
+        "x-tokenwire-overhead-us",
+    ),
     "/metrics": ('tokenwire_provider_up{provider="openai"}',),
     "-format-error": ('"reason": "INVALID_REQUEST"', '"field": "config.temperature"', '"request_id"'),
     "--target 127.0.0.1:1 ": ("UNAVAILABLE", "is `tokenwire serve` running at 127.0.0.1:1?"),
@@ -126,7 +133,7 @@ def commands() -> list[tuple[Block, str]]:
 @pytest.mark.parametrize(("block", "command"), commands(), ids=str)
 def test_documented_command_runs(block: Block, command: str, ports: dict[str, str], tmp_path: Path) -> None:
     env = environment() | {"TOKENWIRE_TARGET": f"127.0.0.1:{ports['50051']}"}
-    tool = command.partition(" ")[0]
+    tool = command.rpartition(" | ")[2].partition(" ")[0]
     if not shutil.which(tool, path=env["PATH"]) and not (ROOT / tool).exists():
         pytest.skip(f"{tool} is not on this machine (`make tools` builds grpcurl)")
     done = subprocess.run(  # noqa: S602 - the documented command, as a shell reads it
