@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from support.example import ended
 
 ROOT = Path(__file__).parents[2]
 BUILD_SECONDS = 1_800
@@ -109,15 +110,9 @@ async def tour(language: str, environ: Mapping[str, str]) -> tuple[int | None, l
         f"exec {built(language).tour}",
         cwd=ROOT / "clients" / language,
         env={**os.environ, "PYTHONPATH": "", **environ},
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    try:
-        out, err = await asyncio.wait_for(process.communicate(), SECONDS)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert err.decode() == ""
-    return process.returncode, out.decode().splitlines()
+    status, out = await ended(process, SECONDS)
+    return status, out.splitlines()

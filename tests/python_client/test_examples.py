@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from support.example import ended
 from support.gateway import KEY, SECONDS, Gateway, gateway_for
 
 from tokenwire_server.settings import Settings
@@ -39,14 +40,9 @@ async def ran(name: str, gateway: Gateway, typed: str = "") -> str:
         env={"PYTHONPATH": ":".join(sys.path), "TOKENWIRE_TARGET": gateway.address},
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    try:
-        out, err = await asyncio.wait_for(process.communicate(typed.encode()), 6 * SECONDS)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert (process.returncode, err.decode()) == (0, "")
-    return out.decode()
+    status, out = await ended(process, 6 * SECONDS, typed)
+    assert status == 0
+    return out
 
 
 async def test_transaction(gateway: Gateway) -> None:
