@@ -44,7 +44,7 @@ _MAVEN_NAMES: Final = {
 def _run(*command: str | Path, **variables: str) -> None:
     """Raises CalledProcessError when the command fails; its standard output is nobody's."""
     environ = {**os.environ, **variables}
-    subprocess.run(command, env=environ, stdout=subprocess.DEVNULL, check=True)  # noqa: S603
+    subprocess.run(command, env=environ, stdout=subprocess.DEVNULL, check=True)  # noqa: S603 (a command of ours)
 
 
 def _protoc(*options: str) -> None:

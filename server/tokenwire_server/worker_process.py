@@ -137,7 +137,7 @@ def handed_over(settings: Settings) -> bytes:
     cannot be pickled."""
     file = BytesIO()
     pickler = pickle.Pickler(file)
-    pickler.dispatch_table = {Secret: lambda secret: (Secret, (secret.reveal(), secret._path, secret._stamp))}  # noqa: SLF001
+    pickler.dispatch_table = {Secret: lambda secret: (Secret, (secret.reveal(), secret._path, secret._stamp))}  # noqa: SLF001 (nobody else may read it)
     pickler.dump(settings)
     return file.getvalue()
 

@@ -65,11 +65,11 @@ class Reference(llm_service_pb2_grpc.LLMServiceServicer):
         self._embedded = {f"openai/{model}": embed_response(model) for model in EMBEDDINGS}
         self._deltas = [pb.ChatStreamResponse(text_delta=pb.TextDelta(text=piece)) for piece in PIECES]
 
-    async def Chat(self, request: pb.ChatRequest, context: "Context") -> pb.ChatResponse:  # noqa: N802
+    async def Chat(self, request: pb.ChatRequest, context: "Context") -> pb.ChatResponse:  # noqa: N802 (gRPC names it)
         """The model's answer, the same to everyone."""
         return self._answered[request.model]
 
-    async def ChatStream(  # type: ignore[override]  # noqa: N802
+    async def ChatStream(  # type: ignore[override]  # noqa: N802 (gRPC names it)
         self, request: pb.ChatRequest, context: "Context"
     ) -> None:
         """At once, or at the pace."""
@@ -80,7 +80,7 @@ class Reference(llm_service_pb2_grpc.LLMServiceServicer):
                 await asyncio.sleep(start + index * PACE - loop.time())
             await context.write(delta)
 
-    async def Embed(self, request: embed_pb2.EmbedRequest, context: "Context") -> embed_pb2.EmbedResponse:  # noqa: N802
+    async def Embed(self, request: embed_pb2.EmbedRequest, context: "Context") -> embed_pb2.EmbedResponse:  # noqa: N802 (gRPC names it)
         """The model's vectors."""
         return self._embedded[request.model]
 

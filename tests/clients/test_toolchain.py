@@ -10,7 +10,7 @@ from clients.recipes import RECIPES, ROOT
 
 def _missing(language: str, path: Path) -> str:
     command = (sys.executable, ROOT / "proto" / "toolchain.py", language)
-    done = subprocess.run(command, env={"PATH": str(path)}, capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run(command, env={"PATH": str(path)}, capture_output=True, text=True, check=True)  # noqa: S603 (a command of ours)
     return done.stdout
 
 

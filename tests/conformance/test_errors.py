@@ -112,7 +112,7 @@ async def within(lab: Lab, subject: Subject, name: str) -> tuple[list[str], Gate
     """What came of a stream before the error, and the error."""
     lab.simulator.script(Script(error_event=name, after=3))
     came = []
-    with pytest.raises(GatewayError) as caught:  # noqa: PT012
+    with pytest.raises(GatewayError) as caught:  # noqa: PT012 (the block is what may raise)
         async with lab.backend(subject).stream(ask("Hello."), new_call(subject)) as reads:
             async for read in reads:
                 came += [str(event.WhichOneof("event")) for event in read]
@@ -161,7 +161,7 @@ async def test_a_model_that_the_provider_does_not_have_is_not_found(lab: Lab, su
 @every_subject
 async def test_a_stream_that_ends_early_is_no_success(lab: Lab, subject: Subject) -> None:
     lab.simulator.script(Script(no_finish=True))
-    with pytest.raises(GatewayError) as caught:  # noqa: PT012
+    with pytest.raises(GatewayError) as caught:  # noqa: PT012 (the block is what may raise)
         async with lab.backend(subject).stream(ask("Hello."), new_call(subject)) as reads:
             async for read in reads:
                 assert not any(event.HasField("completed") for event in read)

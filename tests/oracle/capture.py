@@ -194,7 +194,7 @@ async def sending() -> AsyncIterator[Senders]:
         AsyncOpenAI(api_key="sk-test", base_url=capture.url, max_retries=0) as sdk,
     ):
 
-        async def ask(arguments: Mapping[str, Any], stream: bool) -> None:  # noqa: FBT001
+        async def ask(arguments: Mapping[str, Any], stream: bool) -> None:  # noqa: FBT001 (a parameter of the test)
             if stream:
                 options = {"include_usage": True, "include_obfuscation": False}
                 arguments = {**arguments, "stream": True, "stream_options": options}
@@ -214,7 +214,7 @@ async def sending_responses(**known: Any) -> AsyncIterator[Senders]:
         AsyncOpenAI(api_key="sk-test", base_url=capture.url, max_retries=0) as sdk,
     ):
 
-        async def ask(arguments: Mapping[str, Any], stream: bool) -> None:  # noqa: FBT001
+        async def ask(arguments: Mapping[str, Any], stream: bool) -> None:  # noqa: FBT001 (a parameter of the test)
             if stream:
                 options = {"include_obfuscation": False}
                 arguments = {**arguments, "stream": True, "stream_options": options}
@@ -240,7 +240,7 @@ async def sending_to_mistral() -> AsyncIterator[Senders]:
             Mistral(api_key="sk-test", server_url=root) as sdk,
         ):
 
-            async def ask(arguments: Mapping[str, Any], stream: bool) -> None:  # noqa: FBT001
+            async def ask(arguments: Mapping[str, Any], stream: bool) -> None:  # noqa: FBT001 (a parameter of the test)
                 if stream:
                     async with await sdk.chat.stream_async(**arguments) as events:
                         assert [event async for event in events]

@@ -109,7 +109,7 @@ async def reading(kind: str = "openai") -> AsyncIterator[Readers]:
         AsyncOpenAI(api_key="sk-test", base_url=f"{address}/v1", max_retries=0) as sdk,
     ):
 
-        async def ask(stream: bool) -> View:  # noqa: FBT001
+        async def ask(stream: bool) -> View:  # noqa: FBT001 (a parameter of the test)
             arguments: dict[str, Any] = {"model": "gpt-4o", "messages": [SDK_ASK]}
             if not stream:
                 return view_of_theirs(await sdk.chat.completions.create(**arguments))

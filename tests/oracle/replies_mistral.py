@@ -22,7 +22,7 @@ async def reading_mistral() -> AsyncIterator[Readers]:
         Mistral(api_key="sk-test", server_url=address) as sdk,
     ):
 
-        async def ask(stream: bool) -> View:  # noqa: FBT001
+        async def ask(stream: bool) -> View:  # noqa: FBT001 (a parameter of the test)
             arguments: dict[str, Any] = {"model": "mistral-large-latest", "messages": [SDK_ASK]}
             if not stream:
                 whole = await sdk.chat.complete_async(**arguments)

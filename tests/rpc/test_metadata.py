@@ -84,7 +84,7 @@ async def test_a_call_that_was_refused_here_names_no_provider(gateway: Gateway) 
 
 
 @pytest.mark.parametrize("id", ["r" * 8000, "rüstig"], ids=["long", "no ascii"])
-async def test_a_providers_odd_request_id_does_no_harm(gateway: Gateway, id: str) -> None:  # noqa: A002
+async def test_a_providers_odd_request_id_does_no_harm(gateway: Gateway, id: str) -> None:  # noqa: A002 (the parameter's own name)
     gateway.simulator.script(Script(headers={"x-request-id": id}))
     call = gateway.stub.Chat(ask())
     assert (await call).choices

@@ -48,7 +48,7 @@ _BODIES = st.dictionaries(st.sampled_from(_NAMES), _VALUES, max_size=4)
 
 @pytest.mark.parametrize("mount", [OPENAI, MISTRAL, *COMPATIBLE], ids=lambda mount: mount.prefix)
 @given(changes=_BODIES, stream=st.booleans())
-def test_any_body_is_answered(mount: Mount, changes: Body, stream: bool) -> None:  # noqa: FBT001
+def test_any_body_is_answered(mount: Mount, changes: Body, stream: bool) -> None:  # noqa: FBT001 (a parameter of the test)
     model = "mistral-small-latest" if mount is MISTRAL else "gpt-4o"
     body = {"model": model, "messages": [{"role": "user", "content": "Hi"}], "stream": stream} | changes
     path = f"{mount.prefix.removesuffix('v1/')}v1/chat/completions?api-version=1"

@@ -72,9 +72,9 @@ async def test_the_stream_says_what_the_whole_answer_says(simulator: Simulator, 
 async def test_tool_calls(
     simulator: Simulator,
     name: str,
-    index: bool,  # noqa: FBT001
+    index: bool,  # noqa: FBT001 (a parameter of the test)
     begin: str | None,
-    pieces: bool,  # noqa: FBT001
+    pieces: bool,  # noqa: FBT001 (a parameter of the test)
 ) -> None:
     body = ask_for(name, tools=[FUNCTION], tool_choice="required")
     answer = await ask(simulator, name, body | {"stream": True})
@@ -186,7 +186,7 @@ async def test_groq_puts_raw_reasoning_into_the_text(simulator: Simulator) -> No
         ("ollama", {"reasoning_effort": "low"}, True),
     ],
 )
-async def test_who_reasons(simulator: Simulator, name: str, extra: Body, reasons: bool) -> None:  # noqa: FBT001
+async def test_who_reasons(simulator: Simulator, name: str, extra: Body, reasons: bool) -> None:  # noqa: FBT001 (a parameter of the test)
     usual = {"openrouter": "x/y", "vllm": "x", "ollama": "x"}
     body = ask_for(name) | {"model": usual.get(name, MODELS.get(name)), **extra}
     found = message(await ask(simulator, name, body))

@@ -35,7 +35,7 @@ async def test_the_sdk_works(simulator: Simulator, name: str) -> None:
     ("name", "packed"),
     [("vllm", True), ("openrouter", True), ("ollama", False), ("llamacpp", False), ("odd", False)],
 )
-async def test_base64_is_honoured_or_ignored(simulator: Simulator, name: str, packed: bool) -> None:  # noqa: FBT001
+async def test_base64_is_honoured_or_ignored(simulator: Simulator, name: str, packed: bool) -> None:  # noqa: FBT001 (a parameter of the test)
     (row,) = rows(await embed(simulator, name, asking(encoding_format="base64")))
     assert len(unpacked(row) if packed else numbers(row)) == SIZES[name]
 

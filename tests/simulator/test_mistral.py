@@ -82,7 +82,7 @@ async def test_thinking_turns_into_text_in_one_chunk(simulator: Simulator) -> No
         (chat(model="magistral-small-latest", reasoning_effort="none"), False),
     ],
 )
-async def test_who_thinks(simulator: Simulator, body: Body, thinks: bool) -> None:  # noqa: FBT001
+async def test_who_thinks(simulator: Simulator, body: Body, thinks: bool) -> None:  # noqa: FBT001 (a parameter of the test)
     assert isinstance(message((await ask(simulator, body)).json)["content"], list) == thinks
 
 
@@ -190,9 +190,9 @@ async def test_an_error_event_is_the_last(simulator: Simulator) -> None:
 async def test_streams_that_leave_something_out(
     simulator: Simulator,
     script: Body,
-    usage: bool,  # noqa: FBT001
-    finish: bool,  # noqa: FBT001
-    done: bool,  # noqa: FBT001
+    usage: bool,  # noqa: FBT001 (a parameter of the test)
+    finish: bool,  # noqa: FBT001 (a parameter of the test)
+    done: bool,  # noqa: FBT001 (a parameter of the test)
 ) -> None:
     answer = await ask(simulator, STREAM, script={**script, "tokens": 4})
     assert (b'"usage"' in answer.body) == usage

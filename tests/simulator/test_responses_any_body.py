@@ -86,7 +86,7 @@ _SPEAKING = [mount for mount in COMPATIBLE if not mount.prefix.endswith("/odd/")
     items=st.just("Hi") | _ITEMS,
     stream=st.booleans(),
 )
-def test_any_body_is_answered(mount: Mount, changes: Body, items: object, stream: bool) -> None:  # noqa: FBT001
+def test_any_body_is_answered(mount: Mount, changes: Body, items: object, stream: bool) -> None:  # noqa: FBT001 (a parameter of the test)
     body = {"model": "gpt-4o", "input": items, "stream": stream} | changes
     path = f"{mount.prefix.removesuffix('v1/')}v1/responses?api-version=1"
     received = Received("POST", path, {"authorization": "Bearer sk-test"}, json.dumps(body).encode(), body)

@@ -134,13 +134,13 @@ def _report(soak: Soak, before: State, after: State) -> list[str]:
     kept = soak.samples[len(soak.samples) // 4 :]
     rise, half = slope([(at / 3600, state.memory_mib) for at, state in kept])
     threads = [state.threads for _, state in kept]
-    print(f"calls: {', '.join(f'{code} {number}' for code, number in soak.ended.most_common())}")  # noqa: T201
-    print(  # noqa: T201
+    print(f"calls: {', '.join(f'{code} {number}' for code, number in soak.ended.most_common())}")  # noqa: T201 (what the program says)
+    print(  # noqa: T201 (what the program says)
         f"memory: {kept[0][1].memory_mib:.1f} to {kept[-1][1].memory_mib:.1f} MiB after warm-up, "
         f"slope {rise:+.1f} ± {half:.1f} MiB/h (95 %)"
     )
-    print(f"threads: {min(threads)} to {max(threads)} after warm-up")  # noqa: T201
-    print(  # noqa: T201
+    print(f"threads: {min(threads)} to {max(threads)} after warm-up")  # noqa: T201 (what the program says)
+    print(  # noqa: T201 (what the program says)
         f"at the end: {after.in_flight} in flight, {after.fds} descriptors ({before.fds} before any call)"
     )
     wrong = {
@@ -161,7 +161,7 @@ async def _main(seconds: float) -> int:
             after = await running.settled(before.fds + _CHANNEL_FDS)
     wrong = _report(soak, before, after)
     for line in wrong:
-        print(f"FAILED: {line}")  # noqa: T201
+        print(f"FAILED: {line}")  # noqa: T201 (what the program says)
     return 1 if wrong else 0
 
 

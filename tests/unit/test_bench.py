@@ -119,7 +119,7 @@ def embed_body(model: str, **fields: object) -> bytes:
 @linux
 def test_a_quick_run_reports_every_row(tmp_path: Path) -> None:
     command = (sys.executable, "-m", "tests.bench", "--quick", "--output", str(tmp_path))
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(  # noqa: S603 (a command of ours)
         command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False
     )
 

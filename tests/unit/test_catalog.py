@@ -257,5 +257,5 @@ def test_no_number_of_names_fills_the_memory(monkeypatch: pytest.MonkeyPatch) ->
     for number in range(25):
         assert some.find("openai", f"gpt-5-{number}") == some.find("openai", "gpt-5-x")
     some.find("openai", "gpt-5-" + "x" * 1000)
-    assert max(len(model) for _, model in some._found) < 20  # noqa: SLF001
-    assert len(some._found) <= 10  # noqa: SLF001
+    assert max(len(model) for _, model in some._found) < 20  # noqa: SLF001 (nobody else may read it)
+    assert len(some._found) <= 10  # noqa: SLF001 (nobody else may read it)

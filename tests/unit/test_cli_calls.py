@@ -236,7 +236,7 @@ def test_chat_ends_by_its_timeout(server: Served, tokenwire: Callable[..., Resul
 def test_ctrl_c_cancels_the_call_and_exits_130(server: Served) -> None:
     server.llm.events, server.llm.hang = [text("Hal")], True
     command = [sys.executable, "-m", "tokenwire_server", "chat", "Hi", "--target", server.target]
-    with subprocess.Popen(  # noqa: S603
+    with subprocess.Popen(  # noqa: S603 (a command of ours)
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONUNBUFFERED": "1"}
     ) as process:
         assert process.stdout is not None

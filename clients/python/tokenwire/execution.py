@@ -124,7 +124,7 @@ def _written(value: object) -> str:
     if isinstance(value, str):
         return value
     try:
-        from pydantic_core import to_jsonable_python  # noqa: PLC0415
+        from pydantic_core import to_jsonable_python  # noqa: PLC0415 (pydantic is optional)
     except ImportError:  # it is optional: what json knows by itself is left
         plain = value
     else:

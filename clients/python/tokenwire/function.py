@@ -98,8 +98,8 @@ class Tool:
 def _arguments(function: Function) -> type[dict[str, Any]]:
     """The keyword arguments of a function as a TypedDict."""
     try:
-        from pydantic import ConfigDict, Field  # noqa: PLC0415
-        from typing_extensions import TypedDict  # noqa: PLC0415
+        from pydantic import ConfigDict, Field  # noqa: PLC0415 (pydantic is optional)
+        from typing_extensions import TypedDict  # noqa: PLC0415 (pydantic is optional)
     except ImportError:
         raise ImportError(EXTRA) from None
     told = dict(_told(function))

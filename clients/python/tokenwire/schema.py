@@ -32,7 +32,7 @@ class Shape(Generic[T]):
 
     def read(self, text: str) -> T:
         """The value that a JSON text holds. Raises OutputInvalid."""
-        from pydantic import ValidationError  # noqa: PLC0415
+        from pydantic import ValidationError  # noqa: PLC0415 (pydantic is optional)
 
         try:
             return self._adapter.validate_json(text)
@@ -42,7 +42,7 @@ class Shape(Generic[T]):
 
 def json_schema(adapter: "TypeAdapter[Any]") -> Json:
     """What pydantic says of a type. Raises ToolSchemaError."""
-    from pydantic import PydanticUserError  # noqa: PLC0415
+    from pydantic import PydanticUserError  # noqa: PLC0415 (pydantic is optional)
 
     try:
         schema = adapter.json_schema()
@@ -99,7 +99,7 @@ def _inner(key: str, value: object) -> object:
 
 def _adapter(kind: type[T]) -> "TypeAdapter[T]":
     try:
-        from pydantic import PydanticUndefinedAnnotation, PydanticUserError, TypeAdapter  # noqa: PLC0415
+        from pydantic import PydanticUndefinedAnnotation, PydanticUserError, TypeAdapter  # noqa: PLC0415 (pydantic is optional)
     except ImportError:
         raise ImportError(EXTRA) from None
     try:

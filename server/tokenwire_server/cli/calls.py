@@ -221,7 +221,7 @@ def _call(
     target: str, timeout: float, work: "Callable[[Caller], Coroutine[Any, Any, T]]", code: int = FAILED
 ) -> T:
     """Runs calls to their end; a failure ends the command with `code`, Ctrl-C cancels them."""
-    from tokenwire_server.rpc.caller import CallFailure, caller  # noqa: PLC0415
+    from tokenwire_server.rpc.caller import CallFailure, caller  # noqa: PLC0415 (loaded by the command that needs it)
 
     async def called() -> T:
         async with caller(target, timeout, token) as server:

@@ -15,6 +15,6 @@ def config() -> None:
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of tokenwire.toml, with which editors complete and check it."""
-    from tokenwire_server import settings_schema  # noqa: PLC0415
+    from tokenwire_server import settings_schema  # noqa: PLC0415 (loaded by the command that needs it)
 
     typer.echo(settings_schema.schema())

@@ -45,7 +45,7 @@ def write_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
         for row in rows:
             typer.echo("\t".join(row))
         return
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415 (loaded by the command that needs it)
 
     table = Table(*head, box=None, pad_edge=False)
     for row in rows:

@@ -45,11 +45,11 @@ def serve(
         note("--demo serves with one process, whatever server.workers says")
         settings = settings.model_copy(update={"server": settings.server.model_copy(update={"workers": 1})})
 
-    from tokenwire_server.settings import scrub  # noqa: PLC0415
+    from tokenwire_server.settings import scrub  # noqa: PLC0415 (loaded by the command that needs it)
 
     scrub(os.environ)  # before the SDKs are imported
 
-    from tokenwire_server.listeners import StartError  # noqa: PLC0415
+    from tokenwire_server.listeners import StartError  # noqa: PLC0415 (loaded by the command that needs it)
 
     try:
         code = _run(settings)
@@ -60,18 +60,18 @@ def serve(
 
 def _run(settings: "Settings") -> int:
     if settings.server.workers == 1:
-        from tokenwire_server.app import run  # noqa: PLC0415
+        from tokenwire_server.app import run  # noqa: PLC0415 (loaded by the command that needs it)
 
         return run(settings, demo=not settings.providers)
 
-    from tokenwire_server.supervisor import supervise  # noqa: PLC0415
+    from tokenwire_server.supervisor import supervise  # noqa: PLC0415 (loaded by the command that needs it)
 
     return supervise(settings)
 
 
 def worker() -> None:
     """One of the processes of `serve`, which starts it."""
-    from tokenwire_server.app import work  # noqa: PLC0415
+    from tokenwire_server.app import work  # noqa: PLC0415 (loaded by the command that needs it)
 
     raise typer.Exit(work())
 
@@ -80,7 +80,7 @@ def check(config: Config = None) -> None:
     """Print what would be served, or what is wrong with the settings."""
     settings = _load(config, {})
 
-    from tokenwire_server.settings import describe  # noqa: PLC0415
+    from tokenwire_server.settings import describe  # noqa: PLC0415 (loaded by the command that needs it)
 
     typer.echo(describe(settings))
     if not settings.providers:
@@ -99,7 +99,7 @@ def simulate(
 
 
 async def _simulate(host: str, port: int) -> None:
-    from tokenwire_server.simulator import serving  # noqa: PLC0415
+    from tokenwire_server.simulator import serving  # noqa: PLC0415 (loaded by the command that needs it)
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -111,7 +111,7 @@ async def _simulate(host: str, port: int) -> None:
 
 
 def _load(config: Path | None, overrides: dict[str, object]) -> "Settings":
-    from tokenwire_server.settings import SettingsError, load  # noqa: PLC0415
+    from tokenwire_server.settings import SettingsError, load  # noqa: PLC0415 (loaded by the command that needs it)
 
     try:
         return load(config, dict(os.environ), Path.cwd(), overrides)

@@ -28,7 +28,7 @@ def new(
 
     The token is kept nowhere: this is the only time that it is shown.
     """
-    from tokenwire_server import auth  # noqa: PLC0415
+    from tokenwire_server import auth  # noqa: PLC0415 (loaded by the command that needs it)
 
     if not auth.is_name(name):
         fail("a caller's name is 1 to 64 of A-Z, a-z, 0-9, _ and -, and does not begin with tw_", UNUSABLE)
@@ -42,7 +42,7 @@ def new(
 
 
 def _given() -> str:
-    from tokenwire_server import auth  # noqa: PLC0415
+    from tokenwire_server import auth  # noqa: PLC0415 (loaded by the command that needs it)
 
     if sys.stdin.isatty():
         fail("no token: pipe it in", UNUSABLE)
@@ -59,7 +59,7 @@ def _given() -> str:
 
 def own() -> str:
     """The token that goes with calls. A variable, as everybody on the machine sees arguments."""
-    from tokenwire_server import auth  # noqa: PLC0415
+    from tokenwire_server import auth  # noqa: PLC0415 (loaded by the command that needs it)
 
     given = os.environ.get("TOKENWIRE_TOKEN", "")
     if given and not auth.is_token(given):

@@ -64,7 +64,7 @@ class LLMServicer(llm_service_pb2_grpc.LLMServiceServicer):
         return response
 
     # Writes instead of yielding: grpc never closes a generator that a caller has left.
-    async def ChatStream(self, request: pb.ChatRequest, context: Context) -> None:  # type: ignore[override]
+    async def ChatStream(self, request: pb.ChatRequest, context: Context) -> None:  # type: ignore[override]  # writes instead of yielding, see above
         call = self._admitted(request)
         call.hedge_after = self._aliases.hedge_after(request.model)
         write: Write = partial(_begin, context)

@@ -70,7 +70,7 @@ def test_the_command_tells_by_its_exit_status() -> None:
     runner = f"{sys.executable} {ROOT}/clients/python/examples/kit.py"
     command = (sys.executable, "-m", "conformance.kit", "--target", "127.0.0.1:1", "--runner", runner)
     env = {"PYTHONPATH": str(ROOT / "tests"), "GRPC_VERBOSITY": "ERROR"}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)  # noqa: S603 (a command of ours)
     assert done.returncode == 1
     assert "| chat | fail |" in done.stdout
     assert "yours: chat: UNAVAILABLE, not OK" in done.stderr

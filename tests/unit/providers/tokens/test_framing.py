@@ -91,7 +91,7 @@ def test_a_path_is_not_taken_for_a_longer_one() -> None:
         ("my-deployment", False),
     ],
 )
-def test_the_rule_is_published_for_some_models(model: str, published: bool) -> None:  # noqa: FBT001
+def test_the_rule_is_published_for_some_models(model: str, published: bool) -> None:  # noqa: FBT001 (a parameter of the test)
     (rest,) = framing.besides(ask("hi"), model, ())
     assert rest.framing == 3
     assert [note.path for note in rest.notes] == ([] if published else ["messages"])
