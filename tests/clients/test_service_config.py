@@ -10,6 +10,7 @@ from grpc_health.v1 import health_pb2
 from python_client.standin import SERVICE, Failure, Standin, serving
 from support.gateway import Gateway
 
+from tokenwire.channel import endpoint
 from tokenwire_server.simulator import Script
 
 CONFIG = ROOT / "clients" / "service-config.json"
@@ -67,3 +68,11 @@ def test_it_names_the_service_and_no_other() -> None:
     config = json.loads(Path(CONFIG).read_text())
     assert config["healthCheckConfig"]["serviceName"] == SERVICE
     assert [method["name"] for method in config["methodConfig"]] == [[{"service": SERVICE}]]
+
+
+def test_the_python_client_retries_alike() -> None:
+    options = dict(endpoint("127.0.0.1:1", "", None, None).options)
+    own, shipped = json.loads(options["grpc.service_config"]), json.loads(Path(CONFIG).read_text())
+    assert own["retryThrottling"] == shipped["retryThrottling"]
+    assert own["loadBalancingConfig"] == shipped["loadBalancingConfig"]
+    assert own["methodConfig"][0]["retryPolicy"] == shipped["methodConfig"][0]["retryPolicy"]
