@@ -15,6 +15,8 @@ _UNREAD: Final = 64 * 1024
 """Bytes of a body that may wait for their reader, and one network read more, before the network has to."""
 _HEAD: Final = 64 * 1024
 """Bytes of headers and trailers, and of what comes between two pieces of a body."""
+_BODILESS: Final = (204, 304)
+"""Statuses whose reply ends with its head (RFC 9110, 15.3.5 and 15.4.5), as that of an interim one does."""
 _OVERHEAD: Final = len(": \r\n")
 
 
@@ -220,15 +222,17 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """The head has come, if it is not of an interim reply."""
         status = self._parser.get_status_code()
-        if status < 100:  # the parser would give it a body, and nobody reads that of an interim reply
+        if status < 100:
             raise ValueError("a status that is none")
+        coding, length = self.headers.get("transfer-encoding"), self.headers.get("content-length")
+        if (status < 200 or status in _BODILESS) and (coding is not None or (length or "").strip("0")):
+            raise ValueError("a body where none may be")  # the parser would read one
         if status < 200:
             self.headers.clear()
             return
         self.status = status
         self._keep = self._parser.should_keep_alive()
-        coding = self.headers.get("transfer-encoding")
-        sized = "content-length" in self.headers if coding is None else "chunked" in coding.lower()
+        sized = length is not None if coding is None else "chunked" in coding.lower()
         self._until_close = not sized
 
     def on_body(self, body: bytes) -> None:

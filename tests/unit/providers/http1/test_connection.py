@@ -39,6 +39,10 @@ NOT_HTTP = {
     "many headers": OK + b"b: c\r\n" * 12_000 + b"\r\n",
     "a header without end": OK + b"x-b: " + b"b" * 70_000,
     "interim replies without end": CONTINUE * 2_000,
+    "an interim reply with a body": CONTINUE.replace(b"x-a: no", b"content-length: 5") + b"hello" + SIZED,
+    "an interim reply in chunks": CHUNKED.replace(b"200", b"199") + b"96\r\n" + b"a" * 150,
+    "a body where there is no content": SIZED.replace(b"200", b"204"),
+    "chunks where nothing was modified": CHUNKED.replace(b"200", b"304") + b"5\r\nhello\r\n0\r\n\r\n",
 }
 BROKEN = {
     "a size that is none": CHUNKED + b"5\r\nhello\r\nz\r\n",
@@ -117,6 +121,13 @@ async def reason_of(peer: Peer) -> str:
 async def assert_good(peer: Peer) -> None:
     assert await peer.body() == b"hello"
     assert (peer.connection.status, peer.connection.headers["x-a"]) == (200, "b")
+
+
+@pytest.mark.parametrize("headers", [b"", b"content-length: 0\r\n"])
+async def test_a_status_without_a_body_ends_with_its_head(headers: bytes) -> None:
+    peer = await asked()
+    peer.brings(b"HTTP/1.1 204 No Content\r\n" + headers + b"\r\n")
+    assert (await peer.body(), peer.connection.status, peer.connection.reusable) == (b"", 204, True)
 
 
 @pytest.mark.parametrize("data", WHOLE.values(), ids=WHOLE)
