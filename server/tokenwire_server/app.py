@@ -170,6 +170,8 @@ async def gateway(settings: Settings, metrics: Metrics) -> AsyncIterator[tuple[S
             aliases=_other_names(settings),
         )
         stack.push_async_callback(models.close)
+        observer = Observer(metrics, seen)
+        stack.callback(observer.flush)
         server = Server(
             settings.server,
             LLMServicer(
@@ -180,7 +182,7 @@ async def gateway(settings: Settings, metrics: Metrics) -> AsyncIterator[tuple[S
             ),
             Boundary(
                 settings.server,
-                Observer(metrics, seen),
+                observer,
                 provider_keys=settings.auth.provider_keys,
                 authentication=_authentication(settings.auth),
             ),

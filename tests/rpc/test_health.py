@@ -300,7 +300,7 @@ async def test_who_is_told_what(simulator: Simulator, name: str) -> None:
             assert [row.name for row in found.providers] == ["mistral", "openai"]
         else:
             assert found == pb.HealthResponse(status=pb.HEALTH_STATUS_SERVING)
-        (line,) = gateway.lines.access
+        line = await gateway.lines.wait()
         assert line["caller"] == ("web" if metadata and mode == "token" else "")
 
 

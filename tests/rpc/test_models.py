@@ -184,6 +184,7 @@ async def test_a_provider_that_fails_is_named_and_fails_no_call(three: Gateway, 
     again = await ask(three, provider="groq")
     assert (names(again), list(again.unreachable)) == ([], ["groq"])
     assert len(three.simulator.received) == 3, "it was asked again at once"
+    await three.lines.wait(2)
     assert three.outcomes() == {("ListModels", "OK", ""): 2}
 
 

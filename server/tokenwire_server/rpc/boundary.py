@@ -1,13 +1,13 @@
 """The boundary of every RPC of ours: what comes in becomes a Call, whatever happens becomes a status.
 
-The outermost interceptor. No text of an exception gets past it, neither of a handler nor of the
+No text of an exception gets past it, neither of a handler nor of the
 deserializer; each RPC that arrives leaves one access line and one count, refused ones too.
 """
 
 import asyncio
 import random
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any, Final, NoReturn, TypeAlias
 
 import grpc
@@ -28,7 +28,7 @@ from tokenwire_server.telemetry.observe import Observer
 
 _log: Final = structlog.get_logger()
 _ids: Final = random.Random()  # noqa: S311 (nobody is kept out by them)
-_OURS: Final = "/tokenwire.v1."
+_OURS: Final = "tokenwire.v1."
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LONGEST: Final = 256
 """Characters of a trailer: callers may refuse more than 8 KB of them."""
@@ -43,10 +43,12 @@ Behaviour: TypeAlias = "Callable[[Any, Context], Awaitable[Message | None]]"
 Deserialize: TypeAlias = Callable[[bytes], Message]
 
 
-class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs only
+class Boundary(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in the stubs only
     """Wraps the handlers of LLMService; health and reflection pass as they are.
 
     With `authentication`, a call of anything that is not open to everybody must have a caller first.
+    To generated code it looks like a server, to the server like one handler of all methods: for each method
+    that grpc.aio itself knows it holds a task, all of which it looks through with every call.
     """
 
     def __init__(
@@ -61,10 +63,19 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic
         self._authentication = authentication
         self._provider_keys = provider_keys
         self._observer = observer
-        self._wrapped: dict[str, Handler] = {}
+        self._handlers: dict[str, Handler] = {}
         self._refusals: dict[str, Handler] = {}
         self._running: set[asyncio.Task[Any]] = set()
         self._closing = False
+
+    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Handler]) -> None:
+        """What generated code calls for each service."""
+        ours = service.startswith(_OURS)
+        for name, handler in handlers.items():
+            self._handlers[f"/{service}/{name}"] = self._wrap(handler, name) if ours else handler
+
+    def add_generic_rpc_handlers(self, handlers: object) -> None:
+        """What it calls as well, with the same handlers."""
 
     def in_flight(self) -> int:
         """RPCs that are being handled."""
@@ -82,26 +93,15 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic
                 task.cancel()
             await asyncio.wait(self._running)
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler:
-        """The wrapped handler, made once per method."""
-        method = handler_call_details.method
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "Handler | None":
+        """The handler of a call, before its request is read; None where there is no such method."""
+        handler = self._handlers.get(handler_call_details.method)
         if self._authentication:
             caller = self._authentication.caller(handler_call_details)
             if caller is None:
-                known = method in self._wrapped or await continuation(handler_call_details)
-                return self._refusal(method.rpartition("/")[2] if known else OTHER)
+                return self._refusal(handler_call_details.method.rpartition("/")[2] if handler else OTHER)
             CALLER.set(caller)
-        if wrapped := self._wrapped.get(method):
-            return wrapped
-        handler = await continuation(handler_call_details)
-        if handler is None or not method.startswith(_OURS):
-            return handler
-        wrapped = self._wrapped[method] = self._wrap(handler, method.rpartition("/")[2])
-        return wrapped
+        return handler
 
     def _wrap(self, handler: Handler, rpc: str) -> Handler:
         behaviour: Behaviour = handler.unary_stream or handler.unary_unary  # type: ignore[assignment]  # never None here

@@ -1,12 +1,12 @@
 """The gRPC server: options, services, listeners, and a stop that lets calls end."""
 
 import asyncio
-from typing import Final
+from typing import Final, cast
 
 import grpc
 from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health import SERVICE_NAME as HEALTH
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from tokenwire.v1 import llm_service_pb2, llm_service_pb2_grpc
 from tokenwire_server.rpc.boundary import Boundary
@@ -75,11 +75,14 @@ class Server:
         self._settings = settings
         self._boundary = boundary
         self._health = health
-        self._server = grpc.aio.server(interceptors=(boundary,), options=options(settings))
-        llm_service_pb2_grpc.add_LLMServiceServicer_to_server(servicer, self._server)
-        health_pb2_grpc.add_HealthServicer_to_server(health, self._server)
+        self._server = grpc.aio.server(handlers=(boundary,), options=options(settings))
+        methods = cast("grpc.aio.Server", boundary)
+        llm_service_pb2_grpc.add_LLMServiceServicer_to_server(servicer, methods)
+        health_pb2_grpc.add_HealthServicer_to_server(health, methods)
         if settings.reflection:
-            reflection.enable_server_reflection((*_SERVICES, reflection.SERVICE_NAME), self._server)
+            names = (*_SERVICES, reflection.SERVICE_NAME)
+            described = reflection.aio.ReflectionServicer(names)  # type: ignore[attr-defined]  # not in the stubs
+            reflection_pb2_grpc.add_ServerReflectionServicer_to_server(described, methods)  # type: ignore[no-untyped-call]  # nor this
 
     async def start(self) -> list[str]:
         """Opens the listeners and serves; gives their addresses. Raises BindError."""

@@ -5,11 +5,12 @@ can reach a log by being passed along.
 """
 
 import sys
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from traceback import StackSummary, walk_tb
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, cast
 
 import orjson
 import structlog
@@ -36,13 +37,40 @@ FIELDS: Final = frozenset(
 Event = MutableMapping[str, Any]
 
 
+class _Output:
+    """Where JSON lines go; as much of a file as structlog needs."""
+
+    held = False
+
+    def write(self, line: bytes) -> None:
+        sys.stderr.buffer.write(line)
+
+    def flush(self) -> None:
+        if not self.held:
+            sys.stderr.flush()
+
+
+_output: Final = _Output()
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Lines of the block are written in one piece, at its end."""
+    _output.held = True
+    try:
+        yield
+    finally:
+        _output.held = False
+        _output.flush()
+
+
 def configure(*, json: bool) -> None:
     """Sets up the process's logs. Call it once, before the first line."""
     renderers: Sequence[Processor]
     factory: Callable[..., object]
     if json:
         renderers = (_json,)
-        factory = structlog.BytesLoggerFactory(sys.stderr.buffer)
+        factory = structlog.BytesLoggerFactory(cast("BinaryIO", _output))
     else:
         renderers = (
             structlog.processors.add_log_level,

@@ -90,17 +90,20 @@ class Metrics(Collector):
         """An RPC arrived."""
         self._in_flight[rpc,] += 1
 
+    def left(self, rpc: str) -> None:
+        """An RPC is not in flight any more."""
+        self._in_flight[rpc,] -= 1
+
     def provider_up(self, provider: str, *, up: bool) -> None:
         """Whether a configured provider can be used has changed."""
         self._provider_up.labels(provider).set(up)
 
     def ended(self, outcome: Outcome) -> None:
-        """It ended."""
+        """An RPC ended."""
         rpc, provider, model, code, reason, duration, first_token, *_ = outcome
         if code == "OK" and outcome.asked:
             self._learn(model)
         label = self._label(model)
-        self._in_flight[rpc,] -= 1
         self._requests[rpc, provider, label, code, reason, outcome.caller] += 1
         self._durations[rpc, provider, code].observe(duration)
         if first_token is not None:

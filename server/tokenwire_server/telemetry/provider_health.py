@@ -46,12 +46,14 @@ class ProviderHealth:
     """The state of each configured provider, and what follows for the server. For one event loop.
 
     `kinds` holds the kind of each configured provider by its name; kinds among `known` that no provider
-    has are listed too. `changed` is called whenever `status` may have another answer. `circuit_open`
+    has are listed too. `changed` is called whenever `status` may have another answer, `catch_up` before any
+    answer: calls that have ended may not have been told yet. `circuit_open`
     tells of a provider whether its breakers leave it alone, `keys_refused` whether it refuses all its keys.
     """
 
     def __init__(self, kinds: Mapping[str, str], known: Iterable[str], metrics: Metrics) -> None:
         self.changed: Callable[[], None] = lambda: None
+        self.catch_up: Callable[[], None] = lambda: None
         self.circuit_open: Callable[[str], bool] = lambda _: False
         self.keys_refused: Callable[[str], bool] = lambda _: True
         self._metrics = metrics
@@ -68,6 +70,7 @@ class ProviderHealth:
 
     def rows(self) -> list[pb.ProviderHealth]:
         """What is known of each provider, in the order of their names. Read-only."""
+        self.catch_up()
         return [_left_alone(row) if self.circuit_open(row.name) else row for row in self._rows]
 
     def status(self) -> "pb.HealthStatus.ValueType":
@@ -76,6 +79,7 @@ class ProviderHealth:
         An outage of all providers is no reason to stop: callers are told more by the status of their calls
         than by a mesh without endpoints.
         """
+        self.catch_up()
         states = [provider.row.state for provider in self._providers.values() if provider.unusable]
         if states.count(pb.PROVIDER_STATE_CREDENTIALS_INVALID) == len(self._providers):
             return pb.HEALTH_STATUS_NOT_SERVING

@@ -16,6 +16,7 @@ from tokenwire.v1.errors_pb2 import ErrorReason as Reason
 from tokenwire.v1.llm_service_pb2_grpc import LLMServiceStub
 from tokenwire_server.call import Call
 from tokenwire_server.errors import GatewayError
+from tokenwire_server.rpc.boundary import Boundary
 
 CANARY = "sk-canary-in-a-text"
 
@@ -93,14 +94,13 @@ async def test_no_text_of_the_deserializer_gets_out(monkeypatch: pytest.MonkeyPa
     def deserialize(_data: bytes) -> pb.ChatRequest:
         raise error
 
-    def register(servicer: object, server: grpc.aio.Server) -> None:
+    def register(servicer: object, server: Boundary) -> None:
         method = grpc.unary_unary_rpc_method_handler(
             servicer.Chat,  # type: ignore[attr-defined]  # a stand-in
             request_deserializer=deserialize,
             response_serializer=pb.ChatResponse.SerializeToString,
         )
-        service = grpc.method_handlers_generic_handler("tokenwire.v1.LLMService", {"Chat": method})
-        server.add_generic_rpc_handlers((service,))
+        server.add_registered_method_handlers("tokenwire.v1.LLMService", {"Chat": method})
 
     monkeypatch.setattr(llm_service_pb2_grpc, "add_LLMServiceServicer_to_server", register)
     async with served(raising(AssertionError("not reached"))) as running:

@@ -101,9 +101,8 @@ def test_in_flight_returns_to_nought() -> None:
     for rpc in ("Chat", "Chat", "ChatStream"):
         metrics.began(rpc)
     assert _value(metrics, "tokenwire_in_flight", rpc="Chat") == 2
-    failed = OK._replace(code="INTERNAL", reason="INTERNAL")
-    for outcome in (OK, failed, OK._replace(rpc="ChatStream")):
-        metrics.ended(outcome)
+    for rpc in ("Chat", "Chat", "ChatStream"):
+        metrics.left(rpc)
     for rpc in ("Chat", "ChatStream"):
         assert _value(metrics, "tokenwire_in_flight", rpc=rpc) == 0
 
