@@ -8,6 +8,7 @@ import sys
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from pybase64 import b64decode
@@ -104,10 +105,8 @@ class Embedder:
         patience = at_once(patience_for(self._settings, call.target.model, reasons=False))
         body = _body(request, inputs, call.target.model, self._name, self._form)
         try:
-            async with self._exchanger.exchange(self.path, body, call, patience) as exchange:
-                raw = await exchange.reply.body(self._settings.max_response_bytes)
-                with decoding():
-                    response = _decode(loads(raw), len(inputs), request)
+            decode = partial(_decoded, len(inputs), request)
+            response = await self._exchanger.answer(self.path, body, call, patience, decode)
         except GatewayError as error:
             point_at(error, batch)
             raise
@@ -134,6 +133,11 @@ def _body(
     if provider in request.provider_options.fields:
         body |= from_struct(request.provider_options.fields[provider].struct_value)
     return body
+
+
+def _decoded(count: int, request: pb.EmbedRequest, raw: bytes) -> pb.EmbedResponse:
+    with decoding():
+        return _decode(loads(raw), count, request)
 
 
 def _decode(reply: object, count: int, request: pb.EmbedRequest) -> pb.EmbedResponse:

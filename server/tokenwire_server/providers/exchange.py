@@ -3,14 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from typing import Final, Protocol
+from http import HTTPStatus
+from types import TracebackType
+from typing import Final, NoReturn, Protocol, Self, TypeVar
 from urllib.parse import urlencode
 
 import orjson
 from google.protobuf import json_format
 
 from tokenwire.v1 import common_pb2
-from tokenwire.v1.errors_pb2 import FIRST_TOKEN_TIMEOUT
+from tokenwire.v1.errors_pb2 import ERROR_REASON_UNSPECIFIED, FIRST_TOKEN_TIMEOUT
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
 from tokenwire_server.call import UNBOUNDED, Call, fill, now
 from tokenwire_server.errors import TABLE, GatewayError
@@ -22,6 +24,9 @@ from tokenwire_server.secret import Secret
 from tokenwire_server.settings import Provider
 from tokenwire_server.watch import Watch
 
+T = TypeVar("T")
+
+_OK: Final = int(HTTPStatus.OK)
 _ERROR_BODY: Final = 64 * 1024
 _ERROR_BODY_SECONDS: Final = 5.0
 
@@ -57,17 +62,17 @@ class Identity(Protocol):
 
 
 class Exchange:
-    """One attempt under way."""
+    """One attempt under way. Leaving its block writes down the outcome."""
 
-    def __init__(self, call: Call, provider: str, watch: Watch) -> None:
-        self.watch = watch
+    def __init__(self, call: Call, provider: str, patience: Patience) -> None:
+        self.watch: Final = Watch(call.deadline, patience.total)
         self.reply: Reply
-        self.attempt = common_pb2.Attempt(provider=provider, model=call.target.model)
+        self.attempt: Final = common_pb2.Attempt(provider=provider, model=call.target.model)
         self._call = call
         self._began = now()
         call.attempts.append(self.attempt)
 
-    def settle(self, reason: "Reason.ValueType" = Reason.ERROR_REASON_UNSPECIFIED) -> None:
+    def settle(self, reason: "Reason.ValueType" = ERROR_REASON_UNSPECIFIED) -> None:
         """Writes down the outcome; the first one counts."""
         if not self.attempt.HasField("duration"):
             seconds = now() - self._began
@@ -75,6 +80,22 @@ class Exchange:
             fill(self.attempt.duration, seconds)
             if reason:
                 self.attempt.reason, self.attempt.code = reason, TABLE[reason].code
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.settle()
+        elif isinstance(error, GatewayError):
+            if self._call.provider_key and error.reason == Reason.PROVIDER_CREDENTIALS_INVALID:
+                error.reason = Reason.PROVIDER_KEY_INVALID
+                error.text = "The provider refused the key that the caller gave."
+            self.settle(error.reason)
+        else:
+            self.settle(Reason.CANCELLED if isinstance(error, asyncio.CancelledError) else Reason.INTERNAL)
 
 
 class Exchanger:
@@ -110,39 +131,38 @@ class Exchanger:
     def _url(self, path: str) -> str:
         return f"{self._identity.base_url}{path}{self._query}"
 
+    async def answer(
+        self, path: str, body: JsonObject, call: Call, patience: Patience, decode: Callable[[bytes], T]
+    ) -> T:
+        """Sends a request and gives what `decode` makes of the body of its reply, which has status 200;
+        anything else is raised, and so is what `decode` raises."""
+        post, data = self._post(path, call.provider_key), orjson.dumps(body)
+        with Exchange(call, self._name, patience) as exchange, exchange.watch:
+            exchange.watch.expect(patience.first_token, FIRST_TOKEN_TIMEOUT)
+            async with self._http.send(post, data, patience.connect) as reply:
+                await self._begun(exchange, reply, call)
+                return decode(await reply.body(self._settings.max_response_bytes))
+
     @asynccontextmanager
     async def exchange(
         self, path: str, body: JsonObject, call: Call, patience: Patience
     ) -> AsyncIterator[Exchange]:
-        """Sends a request and gives the attempt once its reply has status 200; anything else is raised.
-
-        Whoever reads a stream bounds by the exchange's watch what comes after the first content.
-        """
+        """The same for a reply that is read as it comes. Its reader bounds by the exchange's watch what comes
+        after the first content."""
         post, data = self._post(path, call.provider_key), orjson.dumps(body)
-        watch = Watch(call.deadline, patience.total)
-        exchange = Exchange(call, self._name, watch)
-        try:
-            with watch:
-                watch.expect(patience.first_token, FIRST_TOKEN_TIMEOUT)
-                async with self._http.send(post, data, patience.connect) as reply:
-                    exchange.reply = reply
-                    exchange.attempt.upstream_status = reply.status
-                    call.upstream_request_id = _request_id(reply.headers)
-                    await self._check(reply)
-                    yield exchange
-                    exchange.settle()
-        except GatewayError as error:
-            if call.provider_key and error.reason == Reason.PROVIDER_CREDENTIALS_INVALID:
-                error.reason = Reason.PROVIDER_KEY_INVALID
-                error.text = "The provider refused the key that the caller gave."
-            exchange.settle(error.reason)
-            raise
-        except asyncio.CancelledError:
-            exchange.settle(Reason.CANCELLED)
-            raise
-        except Exception:
-            exchange.settle(Reason.INTERNAL)
-            raise
+        with Exchange(call, self._name, patience) as exchange, exchange.watch:
+            exchange.watch.expect(patience.first_token, FIRST_TOKEN_TIMEOUT)
+            async with self._http.send(post, data, patience.connect) as reply:
+                await self._begun(exchange, reply, call)
+                yield exchange
+
+    async def _begun(self, exchange: Exchange, reply: Reply, call: Call) -> None:
+        """The head of the reply has come."""
+        exchange.reply = reply
+        exchange.attempt.upstream_status = reply.status
+        call.upstream_request_id = _request_id(reply.headers)
+        if reply.status != _OK:
+            await self._refuse(reply)
 
     async def get(self, path: str, cap: int, seconds: float) -> bytes:
         """The body of a GET with the gateway's key, which is no attempt of any call.
@@ -152,14 +172,14 @@ class Exchanger:
         get = request("GET", self._url(path), self._identity.headers())
         with Watch(UNBOUNDED, seconds):
             async with self._http.send(get, b"", self._settings.timeouts.connect) as reply:
-                await self._check(reply)
+                if reply.status != _OK:
+                    await self._refuse(reply)
                 return await reply.body(cap)
 
-    async def _check(self, reply: Reply) -> None:
+    async def _refuse(self, reply: Reply) -> NoReturn:
         """Raises what a reply means that is not of status 200."""
-        if reply.status != 200:
-            refusal = await reply.start_of_body(_ERROR_BODY, _ERROR_BODY_SECONDS)
-            raise self._error(reply.status, reply.headers, refusal)
+        refusal = await reply.start_of_body(_ERROR_BODY, _ERROR_BODY_SECONDS)
+        raise self._error(reply.status, reply.headers, refusal)
 
 
 def _request_id(headers: Mapping[str, str]) -> str:

@@ -6,7 +6,7 @@ SDK-configured, wire-sent: the identity is the official SDK's, the bytes are our
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from google.protobuf.duration_pb2 import Duration
@@ -120,13 +120,8 @@ class ProviderBackend:
         plan = self._plan(request, call)
         codec = plan.way.codec
         body, patience = codec.encode(plan.job), at_once(plan.patience)
-        async with plan.way.exchanger.exchange(codec.path, body, call, patience) as exchange:
-            raw = await exchange.reply.body(self._settings.max_response_bytes)
-            response = pb.ChatResponse(provider=self._name)
-            try:
-                codec.decode(loads(raw), response)
-            except NOT_THE_PROTOCOL as error:
-                raise bad_response() from error
+        decode = partial(_decoded, codec, self._name)
+        response = await plan.way.exchanger.answer(codec.path, body, call, patience, decode)
         estimate(request, response)
         trace(response, plan.effort)
         self._charge(response, call, response.service_tier)
@@ -286,6 +281,15 @@ class ProviderBackend:
         watch.relax()
         exchange.settle()
         yield [*events, completed(response, options)]
+
+
+def _decoded(codec: Codec, provider: str, raw: bytes) -> pb.ChatResponse:
+    response = pb.ChatResponse(provider=provider)
+    try:
+        codec.decode(loads(raw), response)
+    except NOT_THE_PROTOCOL as error:
+        raise bad_response() from error
+    return response
 
 
 def _fed(decoder: StreamDecoder, events: list[bytes], assembler: Assembler) -> GatewayError | None:

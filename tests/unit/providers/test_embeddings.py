@@ -4,11 +4,9 @@ import json
 import math
 import struct
 from base64 import b64encode
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import pytest
 from google.protobuf.struct_pb2 import Struct
@@ -28,6 +26,8 @@ from tokenwire_server.providers.exchange import Exchanger
 from tokenwire_server.secret import Secret
 from tokenwire_server.settings import OpenAIProvider
 
+T = TypeVar("T")
+
 MIB = 1024 * 1024
 ROOM = 64 * 1024
 """Bytes of the largest reply that one input takes."""
@@ -45,16 +45,12 @@ class Canned:
         self.replies = list(replies)
         self.bodies: list[dict[str, Any]] = []
 
-    @asynccontextmanager
-    async def exchange(self, _path: str, body: dict[str, Any], *_: object) -> AsyncIterator[Any]:
+    async def answer(
+        self, _path: str, body: dict[str, Any], _call: Call, _patience: object, decode: Callable[[bytes], T]
+    ) -> T:
         self.bodies.append(body)
         given = self.replies.pop(0) if self.replies else answer(*map(of, body["input"]))
-        raw = given if isinstance(given, bytes) else json.dumps(given).encode()
-
-        async def read(_cap: int) -> bytes:
-            return raw
-
-        yield SimpleNamespace(reply=SimpleNamespace(body=read))
+        return decode(given if isinstance(given, bytes) else json.dumps(given).encode())
 
     def embedder(self, form: EmbedFormat = FORM, cap: int = 32 * MIB) -> Embedder:
         settings = OpenAIProvider(kind="openai", api_key=Secret("sk-test"), max_response_bytes=cap)

@@ -25,11 +25,10 @@ async def test_pieces_have_the_tokens_of_the_whole(name: str, text: str) -> None
         cut = list(pieces(text))
     assert "".join(piece.text for piece in cut) == text
     assert all(0 < len(piece.text) <= SHORT for piece in cut)
-    tokens = sum(vocabulary.count(piece.text) for piece in cut)
-    if all(piece.clean for piece in cut):
-        assert tokens == vocabulary.count(text)
-    else:
-        assert tokens >= vocabulary.count(text)
+    if all(
+        piece.clean for piece in cut
+    ):  # a word that is cut may have more tokens, or fewer: merges are greedy
+        assert sum(vocabulary.count(piece.text) for piece in cut) == vocabulary.count(text)
 
 
 CLEAN = {
