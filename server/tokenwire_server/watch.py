@@ -32,7 +32,6 @@ class Watch:
     """
 
     def __init__(self, deadline: float, total: float = _DAY) -> None:
-        self._loop = asyncio.get_running_loop()
         end = now() + total
         self._end = min(end, deadline)
         self._end_reason = DEADLINE_EXCEEDED if deadline < end else UPSTREAM_TIMEOUT
@@ -59,7 +58,7 @@ class Watch:
 
     def _arm(self) -> None:
         self._armed = min(self._due, self._end)
-        self._timer = self._loop.call_at(self._armed, self._check)
+        self._timer = self._task.get_loop().call_at(self._armed, self._check)
 
     def _check(self) -> None:
         if min(self._due, self._end) > now():

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import pytest
 from conformance.sent import as_chat
 from conformance.subjects import Subject
+from support.ask import said
 from support.stream import comparable, whole
 
 from tokenwire.v1 import chat_pb2 as pb
@@ -18,7 +19,6 @@ from tokenwire_server.backend import Backend
 from tokenwire_server.call import Call, Target, now
 from tokenwire_server.errors import GatewayError
 from tokenwire_server.providers.http import HttpClient
-from tokenwire_server.providers.message import assistant_message
 from tokenwire_server.providers.registry import provider_backend
 from tokenwire_server.providers.state import pack, unpack
 from tokenwire_server.settings import Defaults
@@ -206,7 +206,7 @@ def _check_parts(events: Sequence[pb.ChatStreamResponse]) -> None:
             for event in events
             if event.HasField("part_done") and event.choice_index == choice.index
         }
-        assert assistant_message(done[index] for index in sorted(done)) == choice.message
+        assert said(done[index] for index in sorted(done)) == choice.message
 
 
 def _check_attempts(subject: Subject, calls: Sequence[Call]) -> None:

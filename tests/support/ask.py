@@ -1,9 +1,11 @@
 """Requests as tests write them."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from tokenwire.v1 import chat_pb2 as pb
+from tokenwire_server.providers.message import fill_answer
 
 MODEL = "openai/gpt-4o-mini"
 
@@ -44,3 +46,10 @@ def called(call: str = "call_1", name: str = "weather", arguments: str = "{}") -
 
 def result(call: str = "call_1", text: str = "sunny") -> pb.ToolResult:
     return pb.ToolResult(tool_call_id=call, text=text)
+
+
+def said(parts: Iterable[pb.ContentPart]) -> pb.ChatMessage:
+    """An answer of these parts, as a provider's codec makes it."""
+    message = pb.ChatMessage()
+    fill_answer(message, [*parts])
+    return message

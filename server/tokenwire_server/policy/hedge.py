@@ -12,7 +12,7 @@ call's budget of attempts. Chat and Embed pass as they are.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from typing import Final
 
@@ -38,20 +38,23 @@ class Hedge:
         """The vectors of the next one."""
         return self._next.embed(request, call)
 
-    @asynccontextmanager
-    async def stream(
+    def stream(
         self, request: pb.ChatRequest, call: Call
-    ) -> AsyncIterator[AsyncIterator[Sequence[pb.ChatStreamResponse]]]:
+    ) -> AbstractAsyncContextManager[AsyncIterator[Batch]]:
         """The events of the one that begins first."""
         if call.hedge_after is None or not call.spare_calls:
-            async with self._next.stream(request, call) as events:
-                yield events
-            return
+            return self._next.stream(request, call)
+        return self._hedged(request, call, call.hedge_after)
+
+    @asynccontextmanager
+    async def _hedged(
+        self, request: pb.ChatRequest, call: Call, after: float
+    ) -> AsyncIterator[AsyncIterator[Batch]]:
         began = now()
         winner = _Runner(self._next, request, call)
         runners = [winner]
         try:
-            if not await winner.begins(call.hedge_after):
+            if not await winner.begins(after):
                 call.spare_calls -= 1
                 target = call.fallbacks.pop(0) if call.fallbacks else call.target
                 waited = call.upstream_seconds + now() - began

@@ -2,11 +2,16 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from random import choices
+from typing import Final
 
 from tokenwire.v1.errors_pb2 import ErrorReason as Reason
 from tokenwire_server.call import Target
 from tokenwire_server.errors import GatewayError, Violation, invalid
+
+_REMEMBERED: Final = 1024
+"""Names, the latest ones."""
 
 
 class Resolver:
@@ -28,9 +33,10 @@ class Resolver:
         self._known_kinds = known_kinds
         self._holder = holder
         self._default = self._default_target(default)
-
-    def resolve(self, model: str) -> Target:
+        self.resolve: Final = lru_cache(_REMEMBERED)(self._resolve)
         """The target; raises INVALID_REQUEST, PROVIDER_NOT_CONFIGURED or MODEL_NOT_FOUND."""
+
+    def _resolve(self, model: str) -> Target:
         if not model:
             if not self._default.model or not self._default.provider:
                 raise invalid("model", "No model is named, and the server has no default model.")

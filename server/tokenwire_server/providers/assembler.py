@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from tokenwire.v1 import chat_pb2 as pb
-from tokenwire_server.providers.message import assistant_message, without_text
+from tokenwire_server.providers.message import fill_answer, without_text
 from tokenwire_server.providers.state import pack
 
 _MAX_DELTA: Final = 16 * 1024
@@ -255,14 +255,14 @@ class Assembler:
     def whole(self) -> pb.ChatResponse:
         """The response. Call it once, when `finished`."""
         for index in sorted(self._choices):
-            choice = self._choices[index]
-            self.response.choices.add(
+            found = self._choices[index]
+            choice = self.response.choices.add(
                 index=index,
-                message=assistant_message(choice.parts),
-                finish_reason=choice.finish,
-                native_finish_reason=choice.native,
-                logprobs=choice.logprobs,
+                finish_reason=found.finish,
+                native_finish_reason=found.native,
+                logprobs=found.logprobs,
             )
+            fill_answer(choice.message, found.parts)
         return self.response
 
     def _text_part(self, choice: int, key: Hashable) -> _Part:

@@ -1,6 +1,5 @@
 """What an answer costs: its usage by the list prices of the catalog."""
 
-from collections.abc import Iterator
 from typing import Final
 
 from tokenwire.v1 import common_pb2
@@ -28,10 +27,12 @@ def charge(usage: common_pb2.Usage, prices: Prices | None, service_tier: str = "
     usage.cost_nano_usd = round(cost * _NANO_USD)
 
 
-def _items(usage: common_pb2.Usage, prices: Prices) -> Iterator[tuple[int, float | None]]:
+def _items(usage: common_pb2.Usage, prices: Prices) -> tuple[tuple[int, float | None], ...]:
     """Tokens, and what a million of them costs."""
     cached, written = usage.cached_input_tokens, usage.cache_write_input_tokens
-    yield max(0, usage.input_tokens - cached - written), prices.input_usd
-    yield cached, prices.cached_input_usd
-    yield written, prices.cache_write_input_usd
-    yield usage.output_tokens, prices.output_usd
+    return (
+        (max(0, usage.input_tokens - cached - written), prices.input_usd),
+        (cached, prices.cached_input_usd),
+        (written, prices.cache_write_input_usd),
+        (usage.output_tokens, prices.output_usd),
+    )

@@ -1,20 +1,19 @@
 """Messages out of parts, by the contract's rule for `text` and `parts`. Shared by replies and streams."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from tokenwire.v1 import chat_pb2 as pb
 from tokenwire_server.providers.state import is_bare
 
 
-def assistant_message(parts: Iterable[pb.ContentPart]) -> pb.ChatMessage:
-    """An answer's message: `parts` is filled when there is anything but one plain text part."""
-    parts = list(parts)
-    message = pb.ChatMessage(role=pb.ROLE_ASSISTANT)
-    message.text = "".join(part.text for part in parts if part.HasField("text"))
-    plain = len(parts) == 1 and parts[0].HasField("text") and not parts[0].annotations and is_bare(parts[0])
+def fill_answer(message: pb.ChatMessage, parts: Sequence[pb.ContentPart]) -> None:
+    """Makes it an answer: `parts` is filled when there is anything but one plain text part."""
+    message.role = pb.ROLE_ASSISTANT
+    texts = [part.text for part in parts if part.HasField("text")]
+    message.text = texts[0] if len(texts) == 1 else "".join(texts)
+    plain = len(texts) == len(parts) == 1 and not parts[0].annotations and is_bare(parts[0])
     if not plain:
         message.parts.extend(parts)
-    return message
 
 
 def without_text(message: pb.ChatMessage) -> pb.ChatMessage:

@@ -14,6 +14,17 @@ _SAMPLING: Final = frozenset(
     {"config.temperature", "config.top_p", "config.frequency_penalty", "config.presence_penalty"}
 )
 """What a model that reasons has fixed: OpenAI's guide names these four."""
+_PLAIN: Final = frozenset(
+    {
+        "store",
+        "parallel_tool_calls",
+        "previous_response_id",
+        "end_user_id",
+        "prompt_cache_key",
+        "service_tier",
+    }
+)
+"""Parameters beside these groups."""
 
 
 def omissions(
@@ -51,17 +62,22 @@ def _refusal(request: pb.ChatRequest, path: str, row: Row) -> str:
 
 def _given(request: pb.ChatRequest) -> Iterator[str]:
     """Paths of the parameters that the caller sent, zeros included."""
-    for field, value in request.config.ListFields():
+    for field, value in request.ListFields():
+        match field.name:
+            case "config":
+                yield from _given_config(value)
+            case "reasoning":
+                if value.effort:
+                    yield "reasoning.effort"
+                if value.summary not in ("", "none"):
+                    yield "reasoning.summary"
+            case "store" if not value:
+                pass  # who says no is content with a provider that cannot
+            case name if name in _PLAIN:
+                yield name
+
+
+def _given_config(config: pb.GenerationConfig) -> Iterator[str]:
+    for field, value in config.ListFields():
         if field.name != "candidate_count" or value > 1:  # one answer is what everybody gives
             yield f"config.{field.name}"
-    if request.reasoning.effort:
-        yield "reasoning.effort"
-    if request.reasoning.summary not in ("", "none"):
-        yield "reasoning.summary"
-    if request.store:  # who says no is content with a provider that cannot
-        yield "store"
-    if request.HasField("parallel_tool_calls"):
-        yield "parallel_tool_calls"
-    for name in ("previous_response_id", "end_user_id", "prompt_cache_key", "service_tier"):
-        if getattr(request, name):
-            yield name

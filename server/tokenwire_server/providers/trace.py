@@ -5,8 +5,12 @@ from tokenwire.v1 import chat_pb2 as pb
 
 def trace(response: pb.ChatResponse, effort: str) -> None:
     """Fills `reasoning` of an answer that took reasoning; `effort` counts where the provider did not say."""
-    parts = (part for choice in response.choices for part in choice.message.parts)
-    thoughts = [part.reasoning for part in parts if part.HasField("reasoning")]
+    thoughts = [
+        part.reasoning
+        for choice in response.choices
+        for part in choice.message.parts
+        if part.HasField("reasoning")
+    ]
     if not thoughts and not response.usage.reasoning_tokens:
         response.ClearField("reasoning")
         return

@@ -7,7 +7,8 @@ deserializer; each RPC that arrives leaves one access line and one count, refuse
 import asyncio
 import random
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, NoReturn, TypeAlias
 
 import grpc
@@ -36,8 +37,9 @@ _LAST_WORD: Final = 1.0
 """Seconds for a caller that does not read to read its status."""
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-Given: TypeAlias = "Iterable[tuple[str, str | bytes]]"
-"""A call's metadata, read from grpc once: it decodes them anew each time."""
+Given: TypeAlias = "Mapping[str, str | bytes]"
+"""A call's metadata, read from grpc once: it decodes them anew each time. Of a key that comes twice the first
+value counts."""
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Behaviour: TypeAlias = "Callable[[Any, Context], Awaitable[Message | None]]"
 Deserialize: TypeAlias = Callable[[bytes], Message]
@@ -107,9 +109,7 @@ class Boundary(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in 
         behaviour: Behaviour = handler.unary_stream or handler.unary_unary  # type: ignore[assignment]  # never None here
         deserialize: Deserialize = handler.request_deserializer  # type: ignore[assignment]  # never None here
 
-        async def bounded(request: Message | Exception, context: Context) -> Message | None:
-            return await self._run(rpc, behaviour, request, context)
-
+        bounded = partial(self._run, rpc, behaviour)
         kind = (
             grpc.unary_stream_rpc_method_handler
             if handler.response_streaming
@@ -156,7 +156,7 @@ class Boundary(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in 
     async def _run(
         self, rpc: str, behaviour: Behaviour, request: Message | Exception, context: Context
     ) -> Message | None:
-        metadata = context.invocation_metadata() or ()
+        metadata = _first_values(context)
         call = self._call(rpc, metadata, context)
         CALL.set(call)
         task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment]  # grpc runs a task per call
@@ -211,12 +211,15 @@ def _stopping() -> GatewayError:
     return GatewayError(reason=Reason.SHUTTING_DOWN, text="The server is stopping.")
 
 
+def _first_values(context: Context) -> Given:
+    pairs: Sequence[tuple[str, str | bytes]] = context.invocation_metadata() or ()  # type: ignore[assignment]  # a tuple, whatever the stubs say
+    return dict(reversed(pairs))
+
+
 def _value(metadata: Given, name: str) -> str:
-    """The first value of a metadata key; empty when there is none."""
-    for key, value in metadata:
-        if key == name and isinstance(value, str):
-            return value
-    return ""
+    """The value of a metadata key; empty when there is none."""
+    value = metadata.get(name)
+    return value if isinstance(value, str) else ""
 
 
 def _decoded(request: Message | Exception) -> Message:

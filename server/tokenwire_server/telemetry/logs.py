@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from traceback import StackSummary, walk_tb
 from typing import Any, BinaryIO, Final, cast
 
@@ -38,15 +39,23 @@ Event = MutableMapping[str, Any]
 
 
 class _Output:
-    """Where JSON lines go; as much of a file as structlog needs."""
+    """Standard error, as much of a file as structlog needs. Any thread may write."""
 
-    held = False
+    def __init__(self) -> None:
+        self.held = False
+        self._lock: Final = Lock()
+        self._lines: list[bytes] = []
 
     def write(self, line: bytes) -> None:
-        sys.stderr.buffer.write(line)
+        with self._lock:
+            self._lines.append(line)
 
     def flush(self) -> None:
-        if not self.held:
+        if self.held:
+            return
+        with self._lock:
+            lines, self._lines = self._lines, []
+            sys.stderr.buffer.write(b"".join(lines))
             sys.stderr.flush()
 
 

@@ -3,18 +3,17 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.ask import WEATHER, ask, called, user
+from support.ask import WEATHER, ask, called, said, user
 
 from tokenwire.v1 import chat_pb2 as pb
 from tokenwire.v1 import common_pb2
 from tokenwire_server.providers.estimate import estimate, estimate_partial
-from tokenwire_server.providers.message import assistant_message
 
 Part = pb.ContentPart
 
 
 def answer(*parts: pb.ContentPart) -> pb.ChatResponse:
-    return pb.ChatResponse(choices=[pb.Choice(message=assistant_message(parts))])
+    return pb.ChatResponse(choices=[pb.Choice(message=said(parts))])
 
 
 def estimated(request: pb.ChatRequest, response: pb.ChatResponse) -> common_pb2.Usage:

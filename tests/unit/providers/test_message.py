@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 import pytest
+from support.ask import said
 
 from tokenwire.v1 import chat_pb2 as pb
-from tokenwire_server.providers.message import assistant_message, without_text
+from tokenwire_server.providers.message import without_text
 from tokenwire_server.providers.state import pack
 
 Part = pb.ContentPart
@@ -36,14 +37,14 @@ REFUSAL = Part(refusal="No.")
 def test_text_is_all_texts_and_parts_are_given_unless_there_is_one_plain_text(
     parts: Sequence[pb.ContentPart], text: str, *, plain: bool
 ) -> None:
-    message = assistant_message(iter(parts))
+    message = said(parts)
     assert message.role == pb.ROLE_ASSISTANT
     assert message.text == text
     assert list(message.parts) == ([] if plain else list(parts))
 
 
 def test_without_text_keeps_all_but_texts_and_refusals() -> None:
-    message = assistant_message([CITED, REFUSAL, CALL, ITEM])
+    message = said([CITED, REFUSAL, CALL, ITEM])
     assert without_text(message) == pb.ChatMessage(role=pb.ROLE_ASSISTANT, parts=[CALL, ITEM])
-    assert without_text(assistant_message([Part(text="a")])) == pb.ChatMessage(role=pb.ROLE_ASSISTANT)
-    assert message == assistant_message([CITED, REFUSAL, CALL, ITEM])
+    assert without_text(said([Part(text="a")])) == pb.ChatMessage(role=pb.ROLE_ASSISTANT)
+    assert message == said([CITED, REFUSAL, CALL, ITEM])

@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from typing import Final
 
+from tokenwire_server.call import now
 from tokenwire_server.providers.http1.connect import Connector
 from tokenwire_server.providers.http1.connection import Connection
 from tokenwire_server.providers.http1.request import Origin
@@ -59,17 +60,15 @@ class Pool:
             return
         idle = self._idle[origin]
         if connection.reusable and len(idle) < _MOST_IDLE:
-            loop = asyncio.get_running_loop()
-            connection.idle_since = loop.time()
+            connection.idle_since = now()
             idle.append(connection)
-            self._sweeper = self._sweeper or loop.call_later(_SWEEP_SECONDS, self._sweep)
+            self._sweeper = self._sweeper or self._sweep_later()
         else:
             connection.abort()
 
     def _sweep(self) -> None:
         """Closes those that have waited too long, or were closed by the server."""
-        loop = asyncio.get_running_loop()
-        oldest = loop.time() - _IDLE_SECONDS
+        oldest = now() - _IDLE_SECONDS
         for origin, idle in list(self._idle.items()):
             for connection in idle:
                 if connection.idle_since <= oldest:
@@ -77,7 +76,10 @@ class Pool:
             self._idle[origin] = [connection for connection in idle if connection.reusable]
             if not self._idle[origin]:
                 del self._idle[origin]
-        self._sweeper = loop.call_later(_SWEEP_SECONDS, self._sweep) if self._idle else None
+        self._sweeper = self._sweep_later() if self._idle else None
+
+    def _sweep_later(self) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(_SWEEP_SECONDS, self._sweep)
 
     async def close(self) -> None:
         """Closes all connections."""

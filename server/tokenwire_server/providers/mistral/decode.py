@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 
 from tokenwire.v1 import chat_pb2 as pb
-from tokenwire_server.providers.message import assistant_message
+from tokenwire_server.providers.message import fill_answer
 from tokenwire_server.providers.openai_chat.decode import arguments, logprobs
 from tokenwire_server.providers.openai_chat.decode import head as chat_head
 from tokenwire_server.providers.state import pack
@@ -36,15 +36,15 @@ def decode(reply: object, response: pb.ChatResponse) -> None:
     head(reply, response)
     if not reply["choices"]:
         raise ValueError("no choices")
-    for choice in reply["choices"]:
-        native = choice["finish_reason"]
-        response.choices.add(
-            index=choice["index"],
-            message=assistant_message(_parts(choice["message"], response.provider)),
+    for given in reply["choices"]:
+        native = given["finish_reason"]
+        choice = response.choices.add(
+            index=given["index"],
             finish_reason=FINISH_REASONS.get(native, pb.FINISH_REASON_OTHER),
             native_finish_reason=native,
-            logprobs=logprobs(choice.get("logprobs")),
+            logprobs=logprobs(given.get("logprobs")),
         )
+        fill_answer(choice.message, [*_parts(given["message"], response.provider)])
 
 
 def head(reply: Upstream, response: pb.ChatResponse) -> None:

@@ -13,7 +13,7 @@ from google.protobuf import json_format
 
 from tokenwire.v1 import chat_pb2 as pb
 from tokenwire.v1 import common_pb2
-from tokenwire_server.providers.message import assistant_message
+from tokenwire_server.providers.message import fill_answer
 from tokenwire_server.providers.openai_chat.errors import stream_error
 from tokenwire_server.providers.state import pack
 
@@ -46,15 +46,15 @@ def decode(reply: object, response: pb.ChatResponse) -> None:
     head(reply, response)
     if not reply["choices"]:
         raise ValueError("no choices")
-    for choice in reply["choices"]:
-        message = choice["message"]
-        response.choices.add(
-            index=choice["index"],
-            message=assistant_message(_parts(message, response.provider)),
-            finish_reason=finish_reason(choice["finish_reason"], refused=bool(message.get("refusal"))),
-            native_finish_reason=choice["finish_reason"],
-            logprobs=logprobs(choice.get("logprobs")),
+    for given in reply["choices"]:
+        message, native = given["message"], given["finish_reason"]
+        choice = response.choices.add(
+            index=given["index"],
+            finish_reason=finish_reason(native, refused=bool(message.get("refusal"))),
+            native_finish_reason=native,
+            logprobs=logprobs(given.get("logprobs")),
         )
+        fill_answer(choice.message, [*_parts(message, response.provider)])
 
 
 def head(reply: Upstream, response: pb.ChatResponse) -> None:

@@ -13,7 +13,7 @@ from google.protobuf import json_format
 
 from tokenwire.v1 import chat_pb2 as pb
 from tokenwire.v1 import common_pb2
-from tokenwire_server.providers.message import assistant_message
+from tokenwire_server.providers.message import fill_answer
 from tokenwire_server.providers.openai_chat.decode import Upstream, arguments, logprobs
 from tokenwire_server.providers.openai_responses.errors import stream_error
 from tokenwire_server.providers.state import pack
@@ -55,12 +55,12 @@ def decode(reply: object, response: pb.ChatResponse) -> None:
     details(reply, response)
     output: list[Upstream] = reply["output"]
     found = [part for item in output for _, part in parts(item, response.provider)]
-    response.choices.add(
-        message=assistant_message(found),
+    choice = response.choices.add(
         finish_reason=finish_reason(reply, found),
         native_finish_reason=native_reason(reply),
         logprobs=[entry for item in output if item["type"] == "message" for entry in _logprobs(item)],
     )
+    fill_answer(choice.message, found)
 
 
 def head(reply: Upstream, response: pb.ChatResponse) -> None:

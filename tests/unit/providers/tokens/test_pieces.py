@@ -25,9 +25,7 @@ async def test_pieces_have_the_tokens_of_the_whole(name: str, text: str) -> None
         cut = list(pieces(text))
     assert "".join(piece.text for piece in cut) == text
     assert all(0 < len(piece.text) <= SHORT for piece in cut)
-    if all(
-        piece.clean for piece in cut
-    ):  # halves of a word have more tokens than it, or fewer
+    if all(piece.clean for piece in cut):  # halves of a word have more tokens than it, or fewer
         assert sum(vocabulary.count(piece.text) for piece in cut) == vocabulary.count(text)
 
 
