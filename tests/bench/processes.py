@@ -68,6 +68,11 @@ class Cores:
         return cls((last,), (first,), (others[0],) if len(others) > 1 else (first,))
 
     @property
+    def all(self) -> tuple[int, ...]:
+        """For a server of several processes."""
+        return tuple(sorted({*self.server, *self.load, *self.upstream}))
+
+    @property
     def apart(self) -> bool:
         """Whether the servers share their core with nobody."""
         return self.server != self.load

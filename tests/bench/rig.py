@@ -48,8 +48,10 @@ class Bench:
 
     @asynccontextmanager
     async def another(self, settings: Mapping[str, int]) -> AsyncIterator[Gateway]:
-        """A gateway with settings of its own, beside the one of most runs, which idles meanwhile."""
-        gateway = Gateway("another", self._folder, self._cores.server)
+        """A gateway with settings of its own, beside the one of most runs, which idles meanwhile. Several
+        workers may use all cores."""
+        cores = self._cores.all if settings.get("workers", 1) > 1 else self._cores.server
+        gateway = Gateway("another", self._folder, cores)
         async with self._started(gateway, settings):
             yield gateway
 

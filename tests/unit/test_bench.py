@@ -64,7 +64,7 @@ ROWS = (
     "Embed 100 x 1536, PACKED, CPU µs a call",
     "Embed 1 x 1536, CPU µs a call",
     "Mixed, saturated, CPU µs a call",
-    "Chat, two workers on one core, CPU µs a call",
+    "Chat, two workers on two cores, CPU µs a call",
     "Chat, saturated, calls/s of one process",
     "ChatStream, burst, tokens/s of one process",
     "Mixed, saturated, calls/s of one process",
