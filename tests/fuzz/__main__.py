@@ -28,12 +28,13 @@ def _dictionary(target: str) -> Path:
     return path
 
 
-def _fuzz(target: str, seconds: int) -> bool:
+def _fuzz(target: str, seconds: int, seed: int) -> bool:
     """Whether nothing was found."""
     kept = FOUND / target
     kept.mkdir(parents=True, exist_ok=True)
     libfuzzer = {
         "max_total_time": seconds,
+        "seed": seed,
         "max_len": _MAX_BYTES,
         "timeout": _TIMEOUT,
         "print_final_stats": 1,
@@ -61,9 +62,10 @@ def main() -> int:
     """Runs all of them."""
     parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
     parser.add_argument("seconds", type=int, help="for each target")
-    seconds = parser.parse_args().seconds
+    parser.add_argument("--seed", type=int, default=0, help="where to begin; 0 = somewhere else each time")
+    asked = parser.parse_args()
     targets = sorted(folder.name for folder in CORPUS.iterdir())
-    results = [_fuzz(target, seconds) for target in targets]
+    results = [_fuzz(target, asked.seconds, asked.seed) for target in targets]
     return 0 if all(results) else 1
 
 

@@ -3,10 +3,8 @@
 import asyncio
 import json
 from base64 import b64decode
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable
 from ctypes import c_float
-from types import SimpleNamespace
 from typing import Any, Final, TypeVar, cast
 
 from tokenwire.v1 import embed_pb2 as pb
@@ -37,12 +35,9 @@ class _Canned:
     def __init__(self, body: bytes) -> None:
         self._body = body
 
-    @asynccontextmanager
-    async def exchange(self, *_: object) -> AsyncIterator[Any]:
-        async def body(_cap: int) -> bytes:
-            return self._body
-
-        yield SimpleNamespace(reply=SimpleNamespace(body=body))
+    async def answer(self, *given: Any) -> object:
+        *_, decode = given
+        return decode(self._body)
 
     async def get(self, *_: object) -> bytes:
         return self._body
