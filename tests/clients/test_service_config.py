@@ -51,6 +51,7 @@ async def test_one_layer_retries(language: str, gateway: Gateway) -> None:
     gateway.simulator.set_default(Script(error="server_error"))
     status, lines = await tour(language, _environ(gateway.address))
     assert (status, lines) == (1, ["failed: PROVIDER_UNAVAILABLE"])
+    await gateway.caught_up()
     assert gateway.outcomes() == {("Chat", "UNAVAILABLE", "PROVIDER_UNAVAILABLE"): 1}
 
 

@@ -52,6 +52,7 @@ async def test_what_finds_no_place_is_refused_and_hurts_nobody(open_gateway: Ope
         placed[1].cancel()
         await gateway.works()
         await until(lambda: not gateway.server.in_flight(), lambda: "calls left behind")
+        await gateway.caught_up()
         assert gateway.outcomes() == {
             (rpc, "RESOURCE_EXHAUSTED", "OVERLOADED"): 20,
             ("Chat", "CANCELLED", "CANCELLED"): 2,

@@ -263,6 +263,7 @@ async def test_health_is_open(gateway: Gateway, metadata: Metadata) -> None:
     watch = stub.Watch(request, metadata=metadata, timeout=SECONDS)
     assert (await anext(aiter(watch))).status == health_pb2.HealthCheckResponse.SERVING
     watch.cancel()
+    await gateway.caught_up()
     assert not gateway.lines.access
 
 

@@ -137,6 +137,7 @@ async def test_no_provider_is_asked(gateway: Gateway) -> None:
     await report(gateway)
     async with watching(gateway) as following:
         assert await following() == "SERVING"
+    await gateway.caught_up()
     assert not gateway.simulator.received
     assert gateway.outcomes() == {("Health", "OK", ""): 1}
 

@@ -190,6 +190,7 @@ async def test_a_request_that_is_refused_here_does_not_show_its_key(keyed: Gatew
     wrong = ask("Hi", config=pb.GenerationConfig(temperature=9))
     refused = await failure(keyed.stub.Chat(wrong, metadata=WITH_KEY))
     assert OWN not in refused.everything
+    await keyed.lines.wait()
     assert OWN not in str(keyed.lines.all)
     assert keyed.simulator.received == []
 

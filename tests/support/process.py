@@ -55,9 +55,11 @@ class Running:
     async def end(self) -> int:
         """The exit status, once it has ended; all of standard error is in `lines` then."""
         async with asyncio.timeout(SECONDS):
-            assert self.process.stderr is not None
-            self.lines += (await self.process.stderr.read()).decode().splitlines(keepends=True)
-            return await self.process.wait()
+            _, rest = await self.process.communicate()  # closes both pipes, which workers share
+        self.lines += rest.decode().splitlines(keepends=True)
+        code = self.process.returncode
+        assert code is not None
+        return code
 
 
 @contextmanager

@@ -46,6 +46,7 @@ async def test_an_outage_is_not_made_worse_and_its_end_is_noticed(
             failed = [await _fails(gateway, api) for _ in range(calls)]
         asked = [received for received in simulator.received if received.model == name]
         assert len(asked) <= calls + 10 + calls // 10
+        await gateway.caught_up()
         assert max(line["attempts"] for line in gateway.lines.access) <= 3
         assert {reason for reason, _ in failed} <= {"PROVIDER_OVERLOADED", "CIRCUIT_OPEN"}
         refused = await _fails(gateway, api)
@@ -153,6 +154,7 @@ async def test_cancels_at_any_moment_lose_no_connection(simulator: Simulator, ap
                 call.cancel()
             await asyncio.gather(*reading, return_exceptions=True)
         await until(lambda: not gateway.server.in_flight(), lambda: "calls left behind")
+        await gateway.caught_up()
         ended = [(line["rpc"], line["code"], line["reason"]) for line in gateway.lines.access[1:]]
         assert {code for _, code, _ in ended} <= {"CANCELLED", "OK"}
         assert len(ended) <= number

@@ -105,6 +105,7 @@ async def test_whole_calls_that_are_reset_at_once_end(simulator: Simulator) -> N
                 )
             await plain(gateway)
         await until(lambda: not gateway.server.in_flight(), lambda: "calls left behind")
+        await gateway.caught_up()
         ended = [(line["rpc"], line["code"], line["reason"]) for line in gateway.lines.access[1:]]
         assert set(ended) <= {_PLAIN, ("Chat", "CANCELLED", "CANCELLED")}
         await quiet.assert_again(gateway, ended, lambda: plain(gateway))

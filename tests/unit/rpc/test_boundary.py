@@ -111,6 +111,12 @@ async def test_no_text_of_the_deserializer_gets_out(monkeypatch: pytest.MonkeyPa
         await running.lines.wait()
 
 
+async def test_grpc_waits_with_one_task_for_calls_of_all_methods() -> None:
+    async with served(raising(AssertionError("not reached"))):
+        names = [getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks()]
+    assert [name for name in names if name.startswith("AioServer._request")] == ["AioServer._request_call"]
+
+
 async def test_a_call_gets_the_callers_deadline_at_most_an_hour() -> None:
     seen: list[float] = []
 
