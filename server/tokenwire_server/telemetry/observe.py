@@ -1,7 +1,7 @@
 """One access line and one set of metrics for each RPC, written when it has ended.
 
-Those that end shortly after each other are written together: what a line and its metrics take costs a third
-then, as code and data are still in the processor's caches (docs/decisions/0009-cost-of-a-call.md).
+Those that end shortly after each other are written together: a line and its metrics cost less than half then,
+as code and data are still in the processor's caches (docs/decisions/0009-cost-of-a-call.md).
 """
 
 import asyncio
