@@ -47,6 +47,8 @@ _SECONDS: Final = 120.0
 _BLOCKS: Final = "blocks"
 _PAUSE: Final = 0.002
 """Seconds in which gRPC is done with a message, or with a call."""
+_WRITTEN: Final = 0.02
+"""Seconds in which a call that has ended is logged and counted, and more."""
 _MORE, _LESS, _SAME = 1.10, 0.75, 0.5
 """How many times the committed figure one may be, at most and at least; a difference that is none."""
 
@@ -140,17 +142,24 @@ class _Caller:
         """All so far, once nothing goes on any more."""
         while True:
             before = await self._counts()
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(_WRITTEN)
             if before == (after := await self._counts()):
                 return after
 
-    async def _cost(self, call: Call, calls: int = _CALLS) -> Counts:
-        """Of one call on average."""
-        before = await self._settled()
-        for _ in range(calls):
+    async def _cost(self, call: Call) -> Counts:
+        """Of one call on average. Each one's end is written by itself, however fast the machine is."""
+        before = after = await self._settled()
+        for _ in range(_CALLS):
             await call()
-        after = await self._settled()
-        return {name: (after[name] - before[name]) / calls for name in after}
+            after = await self._settled()
+        return {name: (after[name] - before[name]) / _CALLS for name in after}
+
+    async def _left(self, call: Call) -> float:
+        """Blocks that one call leaves behind, on average."""
+        before = await self._settled()
+        for _ in range(_HELD_CALLS):
+            await call()
+        return ((await self._settled())[_BLOCKS] - before[_BLOCKS]) / _HELD_CALLS
 
     async def round(self) -> Figures:
         """The figures of one round."""
@@ -167,7 +176,7 @@ class _Caller:
         """Blocks of memory that a call leaves behind, on average."""
         stream = partial(self.stream, BURST, _TOKENS[BURST][0])
         calls: dict[str, Call] = {"Chat": self.chat, "Embed": self.embed, "ChatStream": stream}
-        return {rpc: (await self._cost(call, _HELD_CALLS))[_BLOCKS] for rpc, call in calls.items()}
+        return {rpc: await self._left(call) for rpc, call in calls.items()}
 
 
 @asynccontextmanager
