@@ -7,7 +7,7 @@ import pytest
 from google.protobuf.message import DecodeError
 from support.ask import ask
 from support.fake import FakeBackend, Served, raising, served
-from support.gateway import SECONDS
+from support.gateway import SECONDS, gateway_for, settings_for
 from support.status import Failure, collect, failure
 
 from tokenwire.v1 import chat_pb2 as pb
@@ -17,6 +17,8 @@ from tokenwire.v1.llm_service_pb2_grpc import LLMServiceStub
 from tokenwire_server.call import Call
 from tokenwire_server.errors import GatewayError
 from tokenwire_server.rpc.boundary import Boundary
+from tokenwire_server.simulator import Simulator
+from tokenwire_server.telemetry import observe
 
 CANARY = "sk-canary-in-a-text"
 
@@ -109,6 +111,17 @@ async def test_no_text_of_the_deserializer_gets_out(monkeypatch: pytest.MonkeyPa
         assert CANARY not in failed.everything
         assert failed.request_id
         await running.lines.wait()
+
+
+async def test_calls_that_ended_just_before_a_stop_leave_their_lines(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(observe, "_WAIT", 3600.0)  # so that nothing but the stop writes them
+    async with gateway_for(simulator, settings_for(simulator.url)) as gateway:
+        await gateway.works()
+        assert not gateway.lines.access
+    assert [line["code"] for line in gateway.lines.access] == ["OK"]
+    assert gateway.outcomes() == {("Chat", "OK", ""): 1}
 
 
 async def test_grpc_waits_with_one_task_for_calls_of_all_methods() -> None:
